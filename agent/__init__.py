@@ -1,0 +1,1 @@
+"""What is decided: the language model, profiles, re-ranking, explaining, chat, composition."""

@@ -1,0 +1,162 @@
+"""Every setting, and the one place that reads them.
+
+Order, later wins: defaults -> ``palate.toml`` (or ``PALATE_CONFIG``) -> environment
+``PALATE_<SECTION>_<NAME>`` -> flags of the command line. Nothing is read at import.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from retrieval.errors import InvalidInput
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where data lives."""
+
+    home: Path = Field(Path("palate-home"), description="folder of the database, index and logs")
+    database_url: str = Field("", description="SQLAlchemy URL; empty = SQLite file under home")
+
+
+class LLMSettings(_Section):
+    """Which language model answers."""
+
+    model: str = Field(
+        "auto", description="registry name, or the served name at base_url, or auto, or none"
+    )
+    base_url: str = Field("", description="any OpenAI-compatible URL ending in /v1")
+    api_key: str = Field("", description="sent as the bearer token; never logged", repr=False)
+    tier: str = Field("", description="tiny, small or large; empty = from the registry or small")
+    vision: bool = Field(False, description="the model at base_url accepts pictures")
+    port: int = Field(8199, description="port of a model server that Palate starts itself")
+    timeout: float = Field(600.0, gt=0, description="seconds for one batch call")
+    parallel: int = Field(16, ge=1, le=256, description="conversations under way at once")
+    context_tokens: int = Field(4096, ge=512, description="context window that is served")
+    cache_dir: Path = Field(
+        Path(platformdirs.user_cache_dir("palate")), description="folder of prepared models"
+    )
+
+
+class EmbedSettings(_Section):
+    """Which embedder fills the vector index."""
+
+    model: str = Field(
+        "use-multilingual-v3",
+        description="use-multilingual-v3 (bundled package), or a sentence-transformers name or path",
+    )
+
+
+class RetrievalSettings(_Section):
+    """How wide the pool is."""
+
+    pool_per_source: int = Field(50, ge=1, le=1000, description="top k of each candidate source")
+    max_n: int = Field(200, ge=1, description="largest n that a request may ask for")
+    ease_max_items: int = Field(
+        20_000, ge=1, description="above this catalogue size iALS, not EASE"
+    )
+
+
+class RerankSettings(_Section):
+    """The LLM's part of the score."""
+
+    enabled: bool = Field(True, description="ask the LLM at all")
+    candidates: int = Field(12, ge=1, le=200, description="how many of the pool's best it judges")
+    deadline: float = Field(60.0, gt=0, description="seconds after which the fused ranking stands")
+    weight: float = Field(0.5, ge=0, description="lambda of F = S + lambda*clip(z, +-2)")
+    max_rise: int = Field(3, ge=0, description="m: no item rises more than this over its base rank")
+    show_bins: bool = Field(False, description="candidate cards show five-level source bins")
+
+
+class ServerSettings(_Section):
+    """Who may ask."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 = any free")
+    threads: int = Field(8, ge=1, le=256, description="worker threads")
+    api_keys: tuple[str, ...] = Field((), description="accepted bearer tokens", repr=False)
+    max_body_mb: int = Field(64, ge=1, description="largest request body in MiB")
+
+
+class Settings(_Section):
+    """All sections."""
+
+    store: StoreSettings = StoreSettings()
+    llm: LLMSettings = LLMSettings()
+    embed: EmbedSettings = EmbedSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    rerank: RerankSettings = RerankSettings()
+    server: ServerSettings = ServerSettings()
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the catalogue."""
+        return self.store.database_url or f"sqlite:///{self.store.home / 'palate.sqlite3'}"
+
+
+def read_settings(
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Settings:
+    """Read file, environment and overrides, in that order.
+
+    Raises:
+        InvalidInput: names the setting, its value and what would be accepted.
+    """
+    environ = os.environ if environ is None else environ
+    path = config or (Path(environ["PALATE_CONFIG"]) if "PALATE_CONFIG" in environ else None)
+    merged: dict[str, dict[str, Any]] = {name: {} for name in Settings.model_fields}
+    if path is None and Path("palate.toml").is_file():
+        path = Path("palate.toml")
+    if path is not None:
+        for section, values in _read_toml(path).items():
+            if section not in merged or not isinstance(values, dict):
+                raise InvalidInput(
+                    f"{path}: unknown section {section!r}",
+                    f"the sections are {', '.join(merged)}",
+                )
+            merged[section].update(values)
+    for section, values in merged.items():
+        for name in type(Settings.model_fields[section].default).model_fields:
+            key = f"PALATE_{section}_{name}".upper()
+            if key in environ:
+                values[name] = _from_text(section, name, environ[key])
+        values.update((overrides or {}).get(section, {}))
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(
+            f"setting {where} = {first.get('input')!r}: {first['msg']}",
+            "see deploy/palate.example.toml for every setting",
+        ) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InvalidInput(
+            f"no settings file at {path}", "check --config or PALATE_CONFIG"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is not valid TOML: {error}") from error
+
+
+def _from_text(section: str, name: str, text: str) -> Any:
+    default = getattr(Settings.model_fields[section].default, name)
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

@@ -1,0 +1,271 @@
+"""The words of the system as immutable values; no I/O, no framework.
+
+Times are timezone-aware UTC ``datetime``. Ids are any non-empty text of at most
+``MAX_ID_LENGTH`` characters: slashes, spaces and emoji included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+MAX_ID_LENGTH = 1000
+
+Subject = Literal["user", "item"]
+InteractionKind = Literal["view", "click", "cart", "purchase", "like", "dislike", "rating"]
+EvidenceKind = Literal["review", "attribute", "caption", "transcript", "page", "post", "event"]
+Polarity = Literal["like", "dislike", "need", "price", "context"]
+AttributeValue = str | float | bool | tuple[str, ...]
+
+POSITIVE_KINDS: frozenset[str] = frozenset({"view", "click", "cart", "purchase", "like", "rating"})
+
+
+def content_hash(*parts: str) -> str:
+    """SHA-256 (hex, 64 characters) of the parts, each length-prefixed so that joins cannot collide."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that can be recommended. ``media`` holds image paths, relative to the data set."""
+
+    item_id: str
+    title: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    media: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody to recommend to."""
+
+    user_id: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One event. ``value`` is the rating for ``kind="rating"``, else a weight (1.0)."""
+
+    user_id: str
+    item_id: str
+    kind: InteractionKind
+    value: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What one user wrote about one item; ``rating`` is ``None`` where none was given."""
+
+    review_id: str
+    user_id: str
+    item_id: str
+    text: str
+    rating: float | None
+    at: datetime
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A text that says something about an item or a user; every modality yields these.
+
+    A review is evidence about its item *and* about its author: one row each in the
+    event log, same ``text`` and ``sha256``, different ``subject``.
+    ``trust`` is in [0, 1]; ``sha256`` is that of the text; ``author`` is "" when nobody's.
+    """
+
+    evidence_id: str
+    subject: Subject
+    subject_id: str
+    kind: EvidenceKind
+    text: str
+    lang: str
+    author: str
+    at: datetime
+    trust: float
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The exact words of one evidence that a row rests on."""
+
+    evidence_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AspectRow:
+    """One line of a profile: what is known of one aspect, and where it stands.
+
+    ``strength`` >= 0 is Σ exp(-age/τ)·trust over authors; ``n`` counts evidence.
+    ``aspect`` is the normalised key; ``label`` is how it reads in ``lang``.
+    """
+
+    row_id: str
+    aspect: str
+    label: str
+    polarity: Polarity
+    strength: float
+    n: int
+    first_at: datetime
+    last_at: datetime
+    lang: str
+    quotes: tuple[Quote, ...]
+
+    @property
+    def evidence_ids(self) -> tuple[str, ...]:
+        """Ids of the evidence behind the row, in order."""
+        return tuple(quote.evidence_id for quote in self.quotes)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSentence:
+    """One validated sentence of a profile text with the rows that support it."""
+
+    text: str
+    row_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one user or item, rows first and prose second.
+
+    ``version`` is a SHA-256 over evidence hashes, prompt hashes, model and cut-off.
+    ``as_of`` is the cut-off: nothing newer was read.
+    """
+
+    subject: Subject
+    subject_id: str
+    rows: tuple[AspectRow, ...]
+    sentences: tuple[ProfileSentence, ...]
+    as_of: datetime
+    version: str
+    written_by: Literal["llm", "template"] = "template"
+
+    @property
+    def text(self) -> str:
+        """The text that is embedded and stored in the vector index."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+
+Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "contains"]
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A hard condition on an attribute; an item that lacks the attribute fails it.
+
+    ``contains`` tests membership in a list attribute or a substring of a text one
+    (case-folded). ``field`` may also be ``item_id`` or ``title``.
+    """
+
+    field: str
+    op: Operator
+    value: str | float | bool | tuple[str | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request. A stranger has ``user_id=None``; a silent user has ``text=""``."""
+
+    text: str = ""
+    user_id: str | None = None
+    constraints: tuple[Constraint, ...] = ()
+    n: int = 10
+    include_seen: bool = False
+    explain: bool = True
+    lang: str = "en"
+    rerank: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item of the pool with the raw score of every source that returned it."""
+
+    item_id: str
+    scores_by_source: Mapping[str, float]
+    fused: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredItem:
+    """An item and the score that one source gave it."""
+
+    item_id: str
+    score: float
+
+
+Ranking = Sequence[ScoredItem]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of an explanation and the evidence it rests on."""
+
+    sentence: str
+    evidence_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Reasons for one recommendation; ``claims`` passed the validator, all of them."""
+
+    text: str
+    claims: tuple[Claim, ...]
+    by: Literal["template", "llm"] = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One line of the answer. ``sum(parts.values()) == score`` exactly (``math.fsum``)."""
+
+    item_id: str
+    title: str
+    rank: int
+    score: float
+    parts: Mapping[str, float]
+    explanation: Explanation | None
+    base_rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How the answer came about.
+
+    ``ranker_used`` is "fused" or "fused+llm"; ``degraded_because`` is "" when nothing
+    was skipped that was asked for. ``weights_used`` is "learned" or "prior".
+    """
+
+    ranker_used: str
+    degraded_because: str
+    weights_used: str
+    prompt_versions: Mapping[str, str]
+    model: str
+    calls: int
+    tokens: int
+    milliseconds_by_stage: Mapping[str, float]
+    pool_size: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What ``Recommender.recommend`` returns."""
+
+    recommendations: tuple[Recommendation, ...]
+    trace: Trace
+
+
+Qrels = Mapping[str, Mapping[str, int]]
+Run = Mapping[str, Ranking]
