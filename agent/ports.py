@@ -87,7 +87,7 @@ class LanguageModel(Protocol):
         """Log-probability of each single-token label as the next assistant token, in one call."""
 
     def describe_image(self, path: Path, prompt: str, *, max_tokens: int) -> Generation:
-        """One picture through the vision API; raises ModelUnavailable when ``info.vision`` is false."""
+        """One picture through the vision API; ModelUnavailable when ``info.vision`` is false."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class EmbedSettings(_Section):
 
     model: str = Field(
         "use-multilingual-v3",
-        description="use-multilingual-v3 (bundled package), or a sentence-transformers name or path",
+        description="use-multilingual-v3 (bundled), or a sentence-transformers name or path",
     )
 
 
