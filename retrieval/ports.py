@@ -65,7 +65,7 @@ class Catalog(Protocol):
         """All users in id order."""
 
     def eligible(self, constraints: Sequence[Constraint]) -> frozenset[str] | None:
-        """Ids of the items that satisfy every constraint; ``None`` when there are none to satisfy."""
+        """Ids of the items that satisfy every constraint; ``None`` when there is none."""
 
     def counts(self) -> Mapping[str, int]:
         """Rows by table name: items, users, interactions, reviews, evidence, profiles."""
@@ -193,8 +193,10 @@ class CandidateSource(Protocol):
         allowed: frozenset[str] | None,
         excluded: frozenset[str],
     ) -> list[ScoredItem]:
-        """At most ``k`` items, best first, finite scores, only from ``allowed`` (``None`` = all)
-        and never from ``excluded``. Empty when the source has nothing to say.
+        """At most ``k`` items, best first, with finite scores.
+
+        Only from ``allowed`` (``None`` = all) and never from ``excluded``. Empty when
+        the source has nothing to say.
         """
 
     def scores(self, query: Query, item_ids: Sequence[str]) -> dict[str, float]:

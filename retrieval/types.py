@@ -24,7 +24,7 @@ POSITIVE_KINDS: frozenset[str] = frozenset({"view", "click", "cart", "purchase",
 
 
 def content_hash(*parts: str) -> str:
-    """SHA-256 (hex, 64 characters) of the parts, each length-prefixed so that joins cannot collide."""
+    """SHA-256 (64 hex digits) of the parts, length-prefixed so that joins cannot collide."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

@@ -1,8 +1,6 @@
 """What every test shares: a deterministic hypothesis profile and no network beyond this machine."""
 
 import os
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
@@ -22,8 +20,7 @@ os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
 
 
 @pytest.fixture(autouse=True)
-def _no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+def _no_network(request: pytest.FixtureRequest) -> None:
     """A socket to anywhere but this machine is an error unless the test says ``network``."""
     if "network" not in request.keywords:
         socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
-    yield
