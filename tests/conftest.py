@@ -1,6 +1,7 @@
 """What every test shares: a deterministic hypothesis profile and no network beyond this machine."""
 
 import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
