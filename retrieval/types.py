@@ -177,7 +177,10 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request. A stranger has ``user_id=None``; a silent user has ``text=""``."""
+    """One request. A stranger has ``user_id=None``; a silent user has ``text=""``.
+
+    ``lang`` is the language of the answer, "en" or "zh"; "" = that of the text.
+    """
 
     text: str = ""
     user_id: str | None = None
@@ -185,7 +188,7 @@ class Query:
     n: int = 10
     include_seen: bool = False
     explain: bool = True
-    lang: str = "en"
+    lang: str = ""
     rerank: bool = True
 
 
