@@ -1,0 +1,1 @@
+"""Candidate sources: one way to find items a file, and the estimators behind them."""

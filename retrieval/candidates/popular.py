@@ -1,0 +1,50 @@
+"""What many people took lately: the floor for strangers."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.errors import InvalidInput
+
+_DAY = 86_400.0
+
+
+class Popularity:
+    """Weight of an item's users, each halved every ``half_life_days`` since its latest event.
+
+    Args:
+        half_life_days: ``None`` gives the plain count, the usual baseline.
+
+    Ages are measured from the newest event of the data, so the result does not
+    depend on the day of the fit.
+    """
+
+    def __init__(self, half_life_days: float | None = None) -> None:
+        if half_life_days is not None and not 0 < half_life_days < float("inf"):
+            raise InvalidInput(f"half life of {half_life_days} days", "give a positive number")
+        self.half_life_days = half_life_days
+        self._scores = np.zeros(0, dtype=np.float32)
+
+    def fit(self, matrix: InteractionMatrix) -> Self:
+        """Sum each column; an empty matrix gives zeros of shape (items,)."""
+        weights = matrix.values.data.astype(np.float64)
+        if self.half_life_days is not None and len(weights):
+            age = (matrix.seconds.max() - matrix.seconds) / _DAY
+            weights = weights * np.exp2(-age / self.half_life_days)
+        self._scores = np.bincount(
+            matrix.values.indices, weights=weights, minlength=matrix.shape[1]
+        ).astype(np.float32)
+        return self
+
+    @property
+    def item_scores(self) -> NDArray[np.float32]:
+        """The same for everybody; shape (items,), >= 0."""
+        return self._scores
+
+    def score_users(self, user_indices: Indices) -> NDArray[np.float32]:
+        """The item scores repeated; float32 of shape (len(user_indices), items)."""
+        return np.tile(self._scores, (len(user_indices), 1))
