@@ -1,0 +1,1 @@
+"""Model weights and the server that runs them: what exists, fetching, converting, serving."""
