@@ -1,0 +1,1 @@
+"""Thin blueprints, one file for each part of the HTTP surface."""

@@ -1,0 +1,36 @@
+"""``POST /v1/recommend``: the main route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from server.schemas import AnswerBody, RecommendRequest, as_json
+from server.service import current_service
+from server.spec import ERRORS, SECURITY
+
+api = APIBlueprint(
+    "recommend",
+    __name__,
+    abp_tags=[Tag(name="recommend", description="Items with reasons that can be checked.")],
+    abp_security=SECURITY,
+    abp_responses=ERRORS,
+)
+
+
+@api.post(
+    "/v1/recommend",
+    summary="Recommend items to a user, for a wish, or both",
+    description=(
+        "Ranked items; each with its score, the parts that add up to it, and reasons that "
+        "name their evidence. The trace says which ranker was used and what was left out."
+    ),
+    responses={200: AnswerBody},
+)
+def recommend(body: RecommendRequest) -> dict[str, Any]:
+    """Answer one request."""
+    service = current_service()
+    query = body.to_query(service.settings.retrieval.max_n)
+    return as_json(AnswerBody.of(service.fresh().recommend(query)))
