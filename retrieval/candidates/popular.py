@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.select import best_items
 from retrieval.errors import InvalidInput
+from retrieval.types import Query, ScoredItem
 
 _DAY = 86_400.0
 
@@ -48,3 +51,42 @@ class Popularity:
     def score_users(self, user_indices: Indices) -> NDArray[np.float32]:
         """The item scores repeated; float32 of shape (len(user_indices), items)."""
         return np.tile(self._scores, (len(user_indices), 1))
+
+
+class PopularSource:
+    """The ``popular`` source; answers everybody, strangers included.
+
+    Items that nobody touched come last, in catalogue order, when the matrix has columns
+    for them: a shop without any event can still show something.
+
+    The score is log(1 + weighted count): counts are so skewed that a z-score over them
+    would tell the first few items from the rest and nothing else.
+    """
+
+    def __init__(self, matrix: InteractionMatrix, half_life_days: float | None = 180.0) -> None:
+        self._item_ids = matrix.item_ids
+        self._columns = matrix.item_index
+        self._item_scores = np.log1p(Popularity(half_life_days).fit(matrix).item_scores)
+
+    @property
+    def name(self) -> str:
+        """``popular``."""
+        return "popular"
+
+    def candidates(
+        self,
+        query: Query,
+        k: int,
+        allowed: frozenset[str] | None,
+        excluded: frozenset[str],
+    ) -> list[ScoredItem]:
+        """The most popular items; see the port."""
+        return best_items(self._item_scores, self._item_ids, k, allowed=allowed, excluded=excluded)
+
+    def scores(self, query: Query, item_ids: Sequence[str]) -> dict[str, float]:
+        """Scores of the known items."""
+        return {
+            item_id: float(self._item_scores[at])
+            for item_id in item_ids
+            if (at := self._columns.get(item_id, -1)) >= 0
+        }

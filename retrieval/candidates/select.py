@@ -1,0 +1,42 @@
+"""From an array of scores to the best k candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.types import ScoredItem
+
+
+def best_items(
+    scores: NDArray[np.float32],
+    item_ids: Sequence[str],
+    k: int,
+    *,
+    allowed: frozenset[str] | None,
+    excluded: frozenset[str],
+    eligible: NDArray[np.bool_] | None = None,
+) -> list[ScoredItem]:
+    """The ``k`` highest finite scores, best first, ties in the order of ``item_ids``.
+
+    Filters come before the cut, so a narrow ``allowed`` still fills k where it can.
+
+    Args:
+        scores: shape (items,).
+        item_ids: id of each score.
+        k: how many; 0 or less gives none.
+        allowed: the only ids that may appear; ``None`` = all.
+        excluded: ids that may not appear.
+        eligible: mask of the items about which the source has something to say.
+    """
+    keep = np.isfinite(scores) if eligible is None else np.isfinite(scores) & eligible
+    if allowed is not None or excluded:
+        for at in np.flatnonzero(keep):
+            item_id = item_ids[at]
+            if item_id in excluded or (allowed is not None and item_id not in allowed):
+                keep[at] = False
+    places = np.flatnonzero(keep)
+    order = places[np.argsort(-scores[places], kind="stable")][: max(k, 0)]
+    return [ScoredItem(item_ids[at], float(scores[at])) for at in order]
