@@ -10,8 +10,8 @@ def _set(text: str) -> frozenset[str]:
 
 
 LIKED = _set("""love loves loved like likes liked great good excellent amazing perfect best nice
-    fantastic awesome wonderful beautiful sturdy durable comfortable easy warm rich clear crisp smooth
-    reliable happy recommend impressed solid delicious fresh balanced favourite favorite
+    fantastic awesome wonderful beautiful sturdy durable comfortable easy warm rich clear crisp
+    smooth reliable happy recommend impressed solid delicious fresh balanced favourite favorite
     pleased superb quiet bright soft""")
 DISLIKED = _set("""hate hates hated dislike bad poor terrible awful worst broke broken broken-down
     cheaply flimsy disappointed disappointing useless weak noisy uncomfortable difficult hard bitter
@@ -22,8 +22,8 @@ NEED = _set("need needs needed want wants wanted wish looking")
 CONTEXT = _set("gift camping travel office kitchen studio stage beginner daily trip")
 NEGATIONS = _set("not no never don't doesn't didn't isn't wasn't won't can't")
 STOP = _set("""the a an and or but if of to in on at for with from by is are was were be been
-    being it its this that these those i my me we our you your he she they them his her their as so very
-    really just too also have has had do does did will would can could should than then there
+    being it its this that these those i my me we our you your he she they them his her their as so
+    very really just too also have has had do does did will would can could should than then there
     here when while which who what how all any some more most much many one two get got use used
     using out up down over about after before because again still only even not no never don't
     doesn't didn't isn't wasn't won't can't likes dislikes needs user item customer people say
