@@ -1,7 +1,163 @@
-"""The composition root: settings in, a working recommender out."""
+"""The composition root: settings in, a working recommender out.
+
+``agent.stores`` opens what lives on disk; here the sources are fitted from it, the fusion
+weights are read, and everything is handed to ``agent.recommend``.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from agent.stores import Stores, open_stores
 
-__all__ = ["Stores", "open_stores"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.ports import LanguageModel
+    from agent.recommend import Recommender, Snapshot
+    from agent.settings import Settings
+    from retrieval.fusion.weights import FusionWeights
+    from retrieval.ports import CandidateSource, Embedder, VectorIndex
+    from retrieval.types import Item, Query
+
+__all__ = ["Stores", "build_recommender", "load_snapshot", "open_stores"]
+
+_log = logging.getLogger(__name__)
+_REMEMBERED_TEXTS = 256
+
+
+def build_recommender(settings: Settings, *, model: LanguageModel | None = None) -> Recommender:
+    """Open the stores, fit the sources, read the weights.
+
+    Works on an empty home, without profiles, vectors, interactions or learned weights; the
+    trace of every answer says what is missing.
+
+    Args:
+        settings: all of them.
+        model: the language model that re-ranks; ``None`` answers by the fused score alone.
+
+    Returns:
+        The recommender; its ``close()`` closes the stores.
+
+    Raises:
+        InvalidInput: the home folder or the database URL cannot be used.
+        StoreError: a store cannot be opened, e.g. because another process holds it.
+    """
+    from agent.recommend import Recommender
+
+    stores = open_stores(settings)
+    try:
+        return Recommender(
+            settings=settings,
+            catalog=stores.catalog,
+            event_log=stores.event_log,
+            profiles=stores.profiles,
+            model=model,
+            load=lambda: load_snapshot(stores),
+            close=stores.close,
+        )
+    except BaseException:
+        stores.close()
+        raise
+
+
+def load_snapshot(stores: Stores) -> Snapshot:
+    """Fit every source and read the vocabulary and the weights, from what the stores hold now."""
+    from agent.gazetteer import build_gazetteer
+    from agent.recommend import Snapshot
+
+    items = list(stores.catalog.items())
+    sources, missing = _fit_sources(stores, items)
+    weights = load_weights(stores.settings.store.home, stores.database.data_hash())
+    notes = [*missing, weights.note] if weights.kind == "prior" else missing
+    return Snapshot(
+        sources=sources,
+        weights=weights,
+        gazetteer=build_gazetteer(items),
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def _fit_sources(
+    stores: Stores, items: list[Item]
+) -> tuple[tuple[CandidateSource, ...], list[str]]:
+    """The sources in the order in which they propose, and what is missing for some of them."""
+    from retrieval.candidates.behaviour import fit_behaviour
+    from retrieval.candidates.dense import DenseSource
+    from retrieval.candidates.lexical import LexicalSource, document
+    from retrieval.candidates.matrix import InteractionMatrix
+    from retrieval.candidates.popular import PopularSource
+
+    missing: list[str] = []
+    sources: list[CandidateSource] = []
+    ids = [item.item_id for item in items]
+    events = list(stores.event_log.interactions())
+    # Only items that somebody touched: the fit's time grows with their number cubed.
+    touched = {event.item_id for event in events}
+    matrix = InteractionMatrix.from_interactions(
+        events, item_ids=[item_id for item_id in ids if item_id in touched]
+    )
+    if matrix.values.nnz:
+        sources.append(fit_behaviour(matrix, stores.settings.retrieval.ease_max_items))
+    else:
+        missing.append("no interactions yet: behaviour and popularity say nothing")
+    if items and stores.item_index.count():
+        sources += [
+            DenseSource("profile", stores.item_index, _profile_vector(stores.user_index)),
+            DenseSource("query", stores.item_index, _text_vector(stores.embedder)),
+        ]
+    elif items:
+        missing.append("no profiles yet: run `palate profiles build` to search by meaning")
+    texts = {profile.subject_id: profile.text for profile in stores.profiles.profiles("item")}
+    sources.append(LexicalSource({i.item_id: document(i, texts.get(i.item_id, "")) for i in items}))
+    sources.append(PopularSource(InteractionMatrix.from_interactions(events, item_ids=ids)))
+    return tuple(sources), missing
+
+
+def _profile_vector(users: VectorIndex) -> Callable[[Query], NDArray[np.float32] | None]:
+    def vector_of(query: Query) -> NDArray[np.float32] | None:
+        if query.user_id is None:
+            return None
+        return users.vectors([query.user_id]).get(query.user_id)
+
+    return vector_of
+
+
+def _text_vector(embedder: Embedder) -> Callable[[Query], NDArray[np.float32] | None]:
+    @lru_cache(maxsize=_REMEMBERED_TEXTS)
+    def embed(text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = embedder.embed([text])[0]
+        return vector
+
+    return lambda query: embed(query.text) if query.text else None
+
+
+def load_weights(home: Path, data_hash: str) -> FusionWeights:
+    """The learned weights of ``home``, or the prior with a note that says why.
+
+    The prior answers when nothing was learned yet, when the file cannot be read, and when
+    the data is no longer what the weights were learned from.
+    """
+    from retrieval.errors import InvalidInput
+    from retrieval.fusion.weights import FusionWeights, prior_weights
+
+    path = home / "fusion.json"
+    try:
+        weights = FusionWeights.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return prior_weights(data_hash, "fusion weights are the prior: `palate fit` learns them")
+    except (OSError, UnicodeDecodeError, InvalidInput) as error:
+        _log.warning("%s cannot be used: %s", path, error)
+        return prior_weights(
+            data_hash, f"fusion weights are the prior: {path.name} cannot be read, run `palate fit`"
+        )
+    if weights.data_hash != data_hash:
+        return prior_weights(
+            data_hash, "fusion weights are the prior: the data changed since `palate fit`"
+        )
+    return weights

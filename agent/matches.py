@@ -1,0 +1,127 @@
+"""Which rows of a person and an item speak to each other; pure.
+
+The pairs are what reasons are made of: same aspect, same value, the words of the request,
+and what other buyers hold against the item.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.grounding import content_words
+from retrieval.types import AspectRow, Evidence, Quote
+
+MatchKind = Literal["asked", "same", "value", "contrast", "warning", "disagrees"]
+POSITIVE: frozenset[MatchKind] = frozenset({"asked", "same", "value", "contrast"})
+_WANTED = ("like", "need")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An item row that concerns this request, with the user row it answers, if any.
+
+    ``word`` is the word of the query for ``asked``; ``weight`` orders matches of a kind.
+    """
+
+    kind: MatchKind
+    item_row: AspectRow
+    item_quote: Quote
+    user_row: AspectRow | None = None
+    user_quote: Quote | None = None
+    word: str = ""
+    weight: float = 0.0
+
+
+def spoken_value(text: str) -> str:
+    """One spelling of an attribute line such as ``Country: France``, for comparison."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def query_words(query: str) -> dict[str, str]:
+    """Stem -> the word as the shopper wrote it, content words only."""
+    found: dict[str, str] = {}
+    for surface in query.split():
+        stems = content_words(surface)
+        for stem in stems:
+            shown = surface.strip(".,;:!?\"'()，。；：！？、“”「」") if len(stems) == 1 else stem
+            found.setdefault(stem, shown)
+    return found
+
+
+def find_matches(
+    user_rows: Sequence[AspectRow],
+    item_rows: Sequence[AspectRow],
+    words: Mapping[str, str],
+    known: Mapping[str, Evidence],
+) -> list[Match]:
+    """Every pair worth a sentence: positive kinds first, heaviest first within a kind.
+
+    Args:
+        user_rows: the user's profile rows; empty for a stranger.
+        item_rows: the item's.
+        words: of the query, see ``query_words``.
+        known: evidence by id; a quote whose evidence is not there is not used.
+    """
+    matches: list[Match] = []
+    users = [(row, quote) for row in user_rows if (quote := _quote(row, known)) is not None]
+    for row in item_rows:
+        quote = _quote(row, known)
+        if quote is None:
+            continue
+        listed = known[quote.evidence_id].kind == "attribute"
+        asked = _asked(row, quote, words)
+        if asked and (listed or row.polarity in ("like", "need", "context")):
+            weight = len(asked) + row.strength / (1.0 + row.strength)
+            matches.append(Match("asked", row, quote, word=words[asked[0]], weight=weight))
+        disliked = row.polarity == "dislike"
+        if disliked and not listed:
+            matches.append(Match("disagrees", row, quote, weight=row.strength))
+        for user_row, user_quote in users:
+            kind = _kind(user_row, user_quote, row, quote, known)
+            if kind is not None:
+                weight = user_row.strength * row.strength
+                matches.append(Match(kind, row, quote, user_row, user_quote, weight=weight))
+    order: Sequence[MatchKind] = ("asked", "same", "value", "contrast", "warning", "disagrees")
+    return sorted(matches, key=lambda m: (order.index(m.kind), -m.weight, m.item_row.row_id))
+
+
+def _kind(
+    user_row: AspectRow,
+    user_quote: Quote,
+    item_row: AspectRow,
+    item_quote: Quote,
+    known: Mapping[str, Evidence],
+) -> MatchKind | None:
+    user_listed = known[user_quote.evidence_id].kind == "attribute"
+    item_listed = known[item_quote.evidence_id].kind == "attribute"
+    if user_listed and item_listed:
+        same = spoken_value(user_quote.text) == spoken_value(item_quote.text)
+        return "value" if same and user_row.polarity in _WANTED else None
+    if user_listed or user_row.aspect != item_row.aspect:
+        return None
+    if user_row.polarity in _WANTED:
+        return "same" if item_row.polarity == "like" else None
+    if user_row.polarity == "dislike":
+        return {"like": "contrast", "dislike": "warning"}.get(item_row.polarity)  # type: ignore[return-value]
+    return None
+
+
+def _quote(row: AspectRow, known: Mapping[str, Evidence]) -> Quote | None:
+    """The newest quote that stands literally in evidence that still exists."""
+    for quote in reversed(row.quotes):
+        evidence = known.get(quote.evidence_id)
+        if evidence is None or not quote.text.strip():
+            continue
+        if spoken_value(quote.text) in spoken_value(evidence.text):
+            return quote
+    return None
+
+
+def _asked(row: AspectRow, quote: Quote, words: Mapping[str, str]) -> list[str]:
+    if not words:
+        return []
+    said = set(content_words(f"{row.label}. {quote.text}", everything=True))
+    return [stem for stem in words if stem in said]
