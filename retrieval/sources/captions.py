@@ -17,7 +17,7 @@ from retrieval.sources.labels import LabelLine, LabelReader
 from retrieval.sources.tagger import Tag, Tagger
 
 COMPOSITION_VERSION = 1
-LEAST_TAG = 0.6
+LEAST_TAG = 0.8
 LEAST_TEXT = 0.75
 MOST_TEXT = 160
 

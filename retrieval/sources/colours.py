@@ -94,7 +94,8 @@ def _without_background(lab: NDArray[np.float64]) -> NDArray[np.float64]:
 def _oklab(pixels: Pixels) -> NDArray[np.float64]:
     srgb = pixels.astype(np.float64) / 255.0
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
+    lab: NDArray[np.float64] = np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
+    return lab
 
 
 _TO_LMS = np.array(
