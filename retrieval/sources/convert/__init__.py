@@ -1,0 +1,1 @@
+"""Published data sets to data-set folders, one file a publisher."""

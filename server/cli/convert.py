@@ -1,0 +1,32 @@
+"""``palate convert``: published data to a data-set folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrieval.sources.convert.registry import CONVERTERS, convert
+from server.cli.console import err, out
+from server.cli.progress import ConsoleProgress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("convert")(convert_command)
+
+
+def convert_command(
+    kind: Annotated[str, typer.Argument(help=f"What it is: {', '.join(CONVERTERS)}.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The files as published.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="The data-set folder to make.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing DST.")] = False,
+) -> None:
+    """Turn X-Wines, Amazon 5-core or MovieLens files into a folder for ``palate ingest``."""
+    with ConsoleProgress() as progress:
+        report = convert(kind, source, target, force=force, progress=progress)
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.rows.items())
+    out.print(f"{target}: {rows}", markup=False)
+    for note in report.notes:
+        err.print(f"note: {note}", markup=False)
