@@ -63,6 +63,7 @@ class BehaviourSource:
         return best_items(
             scores,
             self._matrix.item_ids,
+            self._matrix.item_index,
             k,
             allowed=allowed,
             excluded=excluded,

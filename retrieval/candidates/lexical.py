@@ -63,7 +63,13 @@ class LexicalSource:
         if scores is None:
             return []
         return best_items(
-            scores, self._item_ids, k, allowed=allowed, excluded=excluded, eligible=scores > 0
+            scores,
+            self._item_ids,
+            self._columns,
+            k,
+            allowed=allowed,
+            excluded=excluded,
+            eligible=scores > 0,
         )
 
     def scores(self, query: Query, item_ids: Sequence[str]) -> dict[str, float]:

@@ -81,7 +81,9 @@ class PopularSource:
         excluded: frozenset[str],
     ) -> list[ScoredItem]:
         """The most popular items; see the port."""
-        return best_items(self._item_scores, self._item_ids, k, allowed=allowed, excluded=excluded)
+        return best_items(
+            self._item_scores, self._item_ids, self._columns, k, allowed=allowed, excluded=excluded
+        )
 
     def scores(self, query: Query, item_ids: Sequence[str]) -> dict[str, float]:
         """Scores of the known items."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from retrieval.types import ScoredItem
 def best_items(
     scores: NDArray[np.float32],
     item_ids: Sequence[str],
+    columns: Mapping[str, int],
     k: int,
     *,
     allowed: frozenset[str] | None,
@@ -26,17 +27,18 @@ def best_items(
     Args:
         scores: shape (items,).
         item_ids: id of each score.
+        columns: the inverse of ``item_ids``.
         k: how many; 0 or less gives none.
         allowed: the only ids that may appear; ``None`` = all.
         excluded: ids that may not appear.
         eligible: mask of the items about which the source has something to say.
     """
     keep = np.isfinite(scores) if eligible is None else np.isfinite(scores) & eligible
-    if allowed is not None or excluded:
-        for at in np.flatnonzero(keep):
-            item_id = item_ids[at]
-            if item_id in excluded or (allowed is not None and item_id not in allowed):
-                keep[at] = False
+    if allowed is not None:
+        inside = np.zeros(len(scores), dtype=np.bool_)
+        inside[[columns[item_id] for item_id in allowed if item_id in columns]] = True
+        keep &= inside
+    keep[[columns[item_id] for item_id in excluded if item_id in columns]] = False
     places = np.flatnonzero(keep)
     order = places[np.argsort(-scores[places], kind="stable")][: max(k, 0)]
     return [ScoredItem(item_ids[at], float(scores[at])) for at in order]

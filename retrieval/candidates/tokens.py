@@ -18,7 +18,8 @@ _ASKING_EN = """a an and any are as at be but by can could do does for from find
 i'd i'm if in into is it its just like looking me my need of on or please recommend show so some
 something suggest than that the their them there these they this those to want was what which who
 will with would you your"""
-_ASKING_ZH = """的 了 我 我们 你 您 他 她 它 想 想要 要 给 请 帮 帮我 推荐 一 一个 一款 一些 一本 一瓶
+_ASKING_ZH = """的 了 我 我们 你 您 他 她 它 想 想要 要 给 请 帮 帮我 推荐 一 一个 一款 一些
+一本 一瓶
 有 有没有 没有 什么 吗 呢 吧 啊 和 与 是 在 能 可以 找 看看 买 这 那 这个 那个 喜欢"""
 _ASKING = frozenset(_ASKING_EN.split()) | frozenset(_ASKING_ZH.split())
 
