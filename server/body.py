@@ -36,11 +36,15 @@ class StrictRequest(Request):
         return value
 
 
-def read_json(data: bytes) -> Any:
+def read_json(data: bytes, *, finite: bool = True) -> Any:
     """Parse one JSON text.
 
     Refuses what a store or a browser would choke on later: NaN and Infinity, numbers
     beyond a float's range, lone surrogates, and nesting beyond a few hundred levels.
+
+    Args:
+        data: the text, UTF-8, with or without a byte order mark.
+        finite: False leaves numbers like 1e999 to whoever checks the values one by one.
 
     Raises:
         InvalidInput: says where and why.
@@ -51,7 +55,8 @@ def read_json(data: bytes) -> Any:
         value = from_json(data.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
     except ValueError as error:
         raise InvalidInput(f"the body is not valid JSON: {error}", "send UTF-8 JSON") from error
-    _require_finite(value)
+    if finite:
+        _require_finite(value)
     return value
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from flask import Request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from agent.ingest import attribute_evidence
-from retrieval.errors import InvalidInput, NotFound
+from agent.intake import Intake
+from retrieval.errors import InvalidInput
 from retrieval.sources.records import Record, RowError, Table, parse_row
 from retrieval.types import Interaction, Item, Review, User
 from server.body import JSON_TYPES, NDJSON_TYPES, json_kind, read_json, unsupported
-from server.envelope import quoted
-
-if TYPE_CHECKING:
-    from agent.recommend import Recommender
 
 RawRow = tuple[int, Any, str]
 """Index in the request, the parsed value, and why it could not be parsed ("" when it could)."""
@@ -44,7 +40,7 @@ def read_rows(request: Request) -> list[RawRow]:
     if request.mimetype not in JSON_TYPES:
         accepted = (*JSON_TYPES, NDJSON_TYPES[0])
         raise UnsupportedMediaType(unsupported(request.mimetype, accepted))
-    value = read_json(request.get_data())
+    value = read_json(request.get_data(), finite=False)
     rows = value.get("rows") if isinstance(value, dict) and set(value) == {"rows"} else value
     if not isinstance(rows, list):
         raise InvalidInput(
@@ -55,12 +51,9 @@ def read_rows(request: Request) -> list[RawRow]:
 
 
 def check_rows(
-    table: Table, rows: Iterable[RawRow], recommender: Recommender
+    table: Table, rows: Iterable[RawRow], intake: Intake
 ) -> tuple[list[Record], list[RejectedRow]]:
-    """The usable rows in order, and the others with their reasons.
-
-    A row that names a user or an item which is not in the catalogue is not usable.
-    """
+    """The usable rows in order, and the others with their reasons."""
     good: list[tuple[int, Record]] = []
     rejected: list[RejectedRow] = []
     for index, row, unreadable in rows:
@@ -73,42 +66,30 @@ def check_rows(
                 good.append((index, parse_row(table, row)))
             except RowError as error:
                 rejected.append(RejectedRow(index, error.column, error.reason))
-    known: list[Record] = []
-    unknown = _unknown_references([record for _, record in good], recommender)
+    intake.look_up([record for _, record in good if isinstance(record, Interaction | Review)])
+    usable: list[Record] = []
     for index, record in good:
-        column = _first_unknown(record, unknown)
-        if column:
-            value = quoted(getattr(record, column))
-            where = "/v1/users" if column == "user_id" else "/v1/items"
-            rejected.append(
-                RejectedRow(index, column, f"{value} is unknown: send it to {where} first")
-            )
+        problem = intake.problem(record) if isinstance(record, Interaction | Review) else None
+        if problem is None:
+            usable.append(record)
         else:
-            known.append(record)
-    return known, sorted(rejected, key=lambda row: row.index)
+            rejected.append(RejectedRow(index, *problem))
+    return usable, sorted(rejected, key=lambda row: row.index)
 
 
-def write_rows(table: Table, records: Sequence[Record], recommender: Recommender) -> int:
+def write_rows(table: Table, records: Sequence[Record], intake: Intake) -> int:
     """Write checked rows; returns how many were new or different.
 
-    An item's attributes are evidence about it, as they are when a folder is ingested.
-
     Raises:
-        InvalidInput: the store cannot keep one of them; writing again what was written
-            before it changes nothing.
+        InvalidInput: the store cannot keep one of them; what was written before it stays.
     """
     if table == "items":
-        items = cast(Sequence[Item], records)
-        changed = recommender.catalog.upsert_items(items)
-        recommender.event_log.append_evidence(
-            evidence for item in items for evidence in attribute_evidence(item)
-        )
-        return changed
+        return intake.items(cast(Sequence[Item], records))
     if table == "users":
-        return recommender.catalog.upsert_users(cast(Sequence[User], records))
+        return intake.users(cast(Sequence[User], records))
     if table == "interactions":
-        return recommender.event_log.append_interactions(cast(Sequence[Interaction], records))
-    return recommender.event_log.append_reviews(cast(Sequence[Review], records))
+        return intake.interactions(cast(Sequence[Interaction], records))
+    return intake.reviews(cast(Sequence[Review], records))[0]
 
 
 def _ndjson(data: bytes) -> Iterator[RawRow]:
@@ -116,35 +97,6 @@ def _ndjson(data: bytes) -> Iterator[RawRow]:
         if not line.strip():
             continue
         try:
-            yield index, read_json(line), ""
+            yield index, read_json(line, finite=False), ""
         except InvalidInput as error:
             yield index, None, error.message.replace("the body", "the line", 1)
-
-
-def _unknown_references(
-    records: Sequence[Record], recommender: Recommender
-) -> dict[str, frozenset[str]]:
-    referring = [r for r in records if isinstance(r, Interaction | Review)]
-    item_ids = sorted({record.item_id for record in referring})
-    user_ids = {record.user_id for record in referring}
-    known_items = {item.item_id for item in recommender.catalog.items(item_ids)}
-    return {
-        "item_id": frozenset(item_ids) - known_items,
-        "user_id": frozenset(i for i in user_ids if not _exists(recommender.catalog.user, i)),
-    }
-
-
-def _first_unknown(record: Record, unknown: dict[str, frozenset[str]]) -> str:
-    if isinstance(record, Interaction | Review):
-        for column in ("user_id", "item_id"):
-            if getattr(record, column) in unknown[column]:
-                return column
-    return ""
-
-
-def _exists(find: Callable[[str], object], key: str) -> bool:
-    try:
-        find(key)
-    except NotFound:
-        return False
-    return True

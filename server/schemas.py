@@ -61,7 +61,7 @@ class ConstraintBody(Body):
 class RecommendRequest(Body):
     """One request. Without ``user_id`` it is a stranger's; without ``query`` behaviour decides."""
 
-    user_id: Identifier | None = Field(None, description="who asks; unknown users are strangers")
+    user_id: Identifier | None = Field(None, description="who asks; null = a stranger")
     query: Annotated[str, StringConstraints(max_length=MAX_QUERY_CHARACTERS)] = Field(
         "", description="a wish in free text, English or Chinese"
     )
@@ -78,14 +78,13 @@ class RecommendRequest(Body):
         None, description="language of the reasons; null = that of the query"
     )
 
-    def to_query(self, max_n: int) -> Query:
+    def to_query(self) -> Query:
         """The request in the system's own words.
 
         Raises:
-            InvalidInput: ``n`` is outside 1..max_n, or a constraint does not make sense.
+            InvalidInput: a constraint does not make sense. What depends on the catalogue
+                or the settings (users, the largest n) the recommender checks.
         """
-        if not 1 <= self.n <= max_n:
-            raise InvalidInput(f"n = {self.n} is not possible", f"ask for 1 to {max_n} items")
         return Query(
             text=self.query.strip(),
             user_id=self.user_id,

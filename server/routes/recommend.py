@@ -31,6 +31,5 @@ api = APIBlueprint(
 )
 def recommend(body: RecommendRequest) -> dict[str, Any]:
     """Answer one request."""
-    service = current_service()
-    query = body.to_query(service.settings.retrieval.max_n)
-    return as_json(AnswerBody.of(service.fresh().recommend(query)))
+    query = body.to_query()
+    return as_json(AnswerBody.of(current_service().fresh().recommend(query)))

@@ -9,6 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.intake import Intake
 from retrieval.errors import InvalidInput
 from retrieval.sources.records import COLUMNS, REQUIRED, Table
 from server.rows import check_rows, read_rows, write_rows
@@ -68,8 +69,10 @@ def _documented(table: Table) -> dict[str, Any]:
 
 def _take(table: Table, strict: bool) -> dict[str, Any]:
     service = current_service()
-    raw = read_rows(request)
-    records, rejected = check_rows(table, raw, service.recommender)
+    # Whoever acts is a user: a shop that sends a purchase need not announce the buyer.
+    recommender = service.recommender
+    intake = Intake(recommender.catalog, recommender.event_log, create_users=True)
+    records, rejected = check_rows(table, read_rows(request), intake)
     if strict and rejected:
         first = rejected[0]
         where = f"row {first.index}" + (f", column {first.column}" if first.column else "")
@@ -78,9 +81,12 @@ def _take(table: Table, strict: bool) -> dict[str, Any]:
             f"{where}: {first.reason}{more}; nothing was written",
             "without strict=true the good rows go in and every bad one is listed",
         )
-    changed = write_rows(table, records, service.recommender) if records else 0
-    if changed:
-        service.mark_stale()
+    changed = 0
+    if records:
+        try:
+            changed = write_rows(table, records, intake)
+        finally:
+            service.mark_stale()  # also when only the first batches went in
     listed = [
         RejectedRowBody(index=row.index, column=row.column, reason=row.reason)
         for row in rejected[:LISTED_REJECTIONS]
@@ -127,7 +133,7 @@ def post_users(query: RowsQuery) -> dict[str, Any]:
 
 @api.post(
     "/v1/interactions",
-    summary="Add interactions of known users with known items",
+    summary="Add interactions with known items; unknown users are created",
     description=_NOTE,
     responses={200: RowsBody},
     openapi_extensions=_documented("interactions"),
@@ -139,8 +145,9 @@ def post_interactions(query: RowsQuery) -> dict[str, Any]:
 
 @api.post(
     "/v1/reviews",
-    summary="Add or replace reviews by known users of known items",
-    description=_NOTE + " Profiles take them up when `palate profiles build` runs.",
+    summary="Add or replace reviews of known items; unknown users are created",
+    description=_NOTE + " A rating in a review counts as an interaction. "
+    "Profiles take texts up when `palate profiles build` runs.",
     responses={200: RowsBody},
     openapi_extensions=_documented("reviews"),
 )
