@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import PalateError
-from server.cli import serve
+from server.cli import convert, ingest, recommend, serve
 from server.cli.console import GlobalOptions, err, out, show_log
 
 app = typer.Typer(
@@ -69,7 +69,8 @@ def _add_groups_of_siblings() -> None:
             continue
 
 
-serve.register(app)
+for command in (ingest, convert, recommend, serve):
+    command.register(app)
 _add_groups_of_siblings()
 
 
