@@ -105,7 +105,7 @@ class Explainer:
         used_rows: set[str] = set()
         rejected = positive = negative = 0
         item_rows = [row for row in rows if set(row.evidence_ids) & about_item.keys()]
-        for match in find_matches(person.rows, item_rows, person.words, known):
+        for match in find_matches(person.rows, item_rows, person.words, known, lang):
             good = match.kind in POSITIVE
             if match.item_row.aspect in used_rows and good:
                 continue

@@ -56,6 +56,7 @@ def find_matches(
     item_rows: Sequence[AspectRow],
     words: Mapping[str, str],
     known: Mapping[str, Evidence],
+    lang: str,
 ) -> list[Match]:
     """Every pair worth a sentence: positive kinds first, heaviest first within a kind.
 
@@ -64,11 +65,12 @@ def find_matches(
         item_rows: the item's.
         words: of the query, see ``query_words``.
         known: evidence by id; a quote whose evidence is not there is not used.
+        lang: of the answer; quotes in it are preferred.
     """
     matches: list[Match] = []
-    users = [(row, quote) for row in user_rows if (quote := _quote(row, known)) is not None]
+    users = [(row, quote) for row in user_rows if (quote := _quote(row, known, lang)) is not None]
     for row in item_rows:
-        quote = _quote(row, known)
+        quote = _quote(row, known, lang)
         if quote is None:
             continue
         listed = known[quote.evidence_id].kind == "attribute"
@@ -109,15 +111,19 @@ def _kind(
     return None
 
 
-def _quote(row: AspectRow, known: Mapping[str, Evidence]) -> Quote | None:
-    """The newest quote that stands literally in evidence that still exists."""
-    for quote in reversed(row.quotes):
+def _quote(row: AspectRow, known: Mapping[str, Evidence], lang: str) -> Quote | None:
+    """The weightiest quote that stands literally in evidence that still exists.
+
+    One in the language of the answer is preferred.
+    """
+    usable: list[tuple[bool, int, Quote]] = []
+    for quote in row.quotes:
         evidence = known.get(quote.evidence_id)
         if evidence is None or not quote.text.strip():
             continue
         if spoken_value(quote.text) in spoken_value(evidence.text):
-            return quote
-    return None
+            usable.append((evidence.lang != lang, len(usable), quote))
+    return min(usable)[2] if usable else None
 
 
 def _asked(row: AspectRow, quote: Quote, words: Mapping[str, str]) -> list[str]:
