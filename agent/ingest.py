@@ -26,12 +26,16 @@ from retrieval.sources.seen import SeenIds
 from retrieval.types import Interaction, Item, Review, User
 
 DERIVED = "ratings from reviews"
+CREATED = "users created"
 _BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What an ingest did, by table; ``DERIVED`` counts the ratings that reviews gave.
+    """What an ingest did, by table.
+
+    ``DERIVED`` counts the ratings that reviews gave, ``CREATED`` the users that only
+    interactions and reviews name.
 
     ``read`` = ``new`` + ``unchanged`` + ``rejected`` for every table; "new" includes
     "different". ``rejects_path`` is ``None`` when nothing was rejected. ``captions`` is
@@ -82,6 +86,8 @@ def ingest(
         run = _Run(dataset, intake, progress)
         for table in TABLES:
             run.table(table)
+        if intake.created_users:
+            run.read[CREATED] = run.new[CREATED] = intake.created_users
         captions = (0, 0, 0)
         if captioner is not None:
             captions = caption_pictures(dataset, event_log, captioner, progress, rejects)

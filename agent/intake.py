@@ -42,6 +42,8 @@ class Intake:
         self._catalog = catalog
         self._event_log = event_log
         self._create_users = create_users
+        self.created_users = 0
+        """Users that no row announced and that were created."""
         self._items = _Known(lambda ids: {item.item_id for item in catalog.items(ids)})
         self._users = _Known(lambda ids: {one for one in ids if _has_user(catalog, one)})
 
@@ -131,7 +133,7 @@ class Intake:
         ids = dict.fromkeys(record.user_id for record in records)
         self._users.look_up(ids)
         if new := [User(one) for one in ids if one not in self._users]:
-            self.users(new)
+            self.created_users += self.users(new)
 
 
 def attribute_evidence(item: Item) -> list[Evidence]:

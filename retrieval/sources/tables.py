@@ -66,7 +66,7 @@ class TableFile:
     @property
     def total(self) -> int:
         """Lines of a text file (about), rows of a Parquet file: the unit of ``RawRow.lines``."""
-        return self.facts.lines
+        return self.facts.lines - (self.format == ".csv")
 
     @property
     def typed(self) -> bool:
