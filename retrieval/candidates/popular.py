@@ -63,7 +63,7 @@ class PopularSource:
     would tell the first few items from the rest and nothing else.
     """
 
-    def __init__(self, matrix: InteractionMatrix, half_life_days: float | None = 180.0) -> None:
+    def __init__(self, matrix: InteractionMatrix, half_life_days: float | None = 90.0) -> None:
         self._item_ids = matrix.item_ids
         self._columns = matrix.item_index
         self._item_scores = np.log1p(Popularity(half_life_days).fit(matrix).item_scores)

@@ -14,13 +14,13 @@ SOURCES = ("behaviour", "profile", "query", "lexical", "popular")
 TEXT_SOURCES = ("query", "lexical")
 
 # Used until 100 labelled users exist; docs/decisions/0005-fusion-prior.md says why.
-PRIOR_WITHOUT_TEXT: Mapping[str, float] = {"behaviour": 0.70, "profile": 0.20, "popular": 0.10}
+PRIOR_WITHOUT_TEXT: Mapping[str, float] = {"behaviour": 0.60, "profile": 0.20, "popular": 0.20}
 PRIOR_WITH_TEXT: Mapping[str, float] = {
     "query": 0.40,
     "lexical": 0.25,
-    "behaviour": 0.20,
-    "profile": 0.10,
-    "popular": 0.05,
+    "behaviour": 0.21,
+    "profile": 0.07,
+    "popular": 0.07,
 }
 FORMAT = 1
 
