@@ -69,13 +69,15 @@ _MONEY_AFTER = (
     r"(?:[$€£¥￥]|(?:dollars?|bucks?|usd|euros?|eur|gbp|yuan|rmb|cny)\b"
     r"|元人民币|元钱|块钱|美元|美金|欧元|英镑|人民币|元|块)"
 )
-_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_HAN_DIGITS = "一二两三四五六七八九十百千万"
+# Lengths are bounded and runs are matched from their start: a long one costs no time.
+_DIGITS = r"(?<!\d)(?:\d{1,3}(?:,\d{3}){1,3}|\d{1,9})(?:\.\d{1,4})?(?!\d)"
+_HAN_DIGIT = "[一二两三四五六七八九十百千万]"
+_HAN_DIGITS = rf"(?<!{_HAN_DIGIT}){_HAN_DIGIT}{{1,12}}(?!{_HAN_DIGIT})"
 
 
 def _number(tag: str) -> str:
     return (
-        rf"(?P<before{tag}>{_MONEY_BEFORE})?\s*(?P<number{tag}>{_DIGITS}|[{_HAN_DIGITS}]+)"
+        rf"(?P<before{tag}>{_MONEY_BEFORE})?\s*(?P<number{tag}>{_DIGITS}|{_HAN_DIGITS})"
         rf"(?P<scale{tag}>k\b|[千万])?\s*(?P<after{tag}>{_MONEY_AFTER})?"
     )
 

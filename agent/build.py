@@ -73,7 +73,7 @@ def load_snapshot(stores: Stores) -> Snapshot:
 
     items = list(stores.catalog.items())
     sources, missing = _fit_sources(stores, items)
-    weights = load_weights(stores.settings.store.home, stores.database.data_hash())
+    weights = _weights(stores.settings.store.home, stores.database.data_hash())
     notes = [*missing, weights.note] if weights.kind == "prior" else missing
     return Snapshot(
         sources=sources,
@@ -87,23 +87,20 @@ def _fit_sources(
     stores: Stores, items: list[Item]
 ) -> tuple[tuple[CandidateSource, ...], list[str]]:
     """The sources in the order in which they propose, and what is missing for some of them."""
-    from retrieval.candidates.behaviour import fit_behaviour
     from retrieval.candidates.dense import DenseSource
+    from retrieval.candidates.history import history_sources
     from retrieval.candidates.lexical import LexicalSource, document
-    from retrieval.candidates.matrix import InteractionMatrix
-    from retrieval.candidates.popular import PopularSource
 
     missing: list[str] = []
     sources: list[CandidateSource] = []
-    ids = [item.item_id for item in items]
     events = list(stores.event_log.interactions())
-    # Only items that somebody touched: the fit's time grows with their number cubed.
-    touched = {event.item_id for event in events}
-    matrix = InteractionMatrix.from_interactions(
-        events, item_ids=[item_id for item_id in ids if item_id in touched]
+    behaviour, popular = history_sources(
+        events,
+        [item.item_id for item in items],
+        stores.settings.retrieval.ease_max_items,
     )
-    if matrix.values.nnz:
-        sources.append(fit_behaviour(matrix, stores.settings.retrieval.ease_max_items))
+    if events:
+        sources.append(behaviour)
     else:
         missing.append("no interactions yet: behaviour and popularity say nothing")
     if items and stores.item_index.count():
@@ -115,7 +112,7 @@ def _fit_sources(
         missing.append("no profiles yet: run `palate profiles build` to search by meaning")
     texts = {profile.subject_id: profile.text for profile in stores.profiles.profiles("item")}
     sources.append(LexicalSource({i.item_id: document(i, texts.get(i.item_id, "")) for i in items}))
-    sources.append(PopularSource(InteractionMatrix.from_interactions(events, item_ids=ids)))
+    sources.append(popular)
     return tuple(sources), missing
 
 
@@ -137,25 +134,23 @@ def _text_vector(embedder: Embedder) -> Callable[[Query], NDArray[np.float32] | 
     return lambda query: embed(query.text) if query.text else None
 
 
-def load_weights(home: Path, data_hash: str) -> FusionWeights:
+def _weights(home: Path, data_hash: str) -> FusionWeights:
     """The learned weights of ``home``, or the prior with a note that says why.
 
-    The prior answers when nothing was learned yet, when the file cannot be read, and when
+    The prior answers when nothing was learned yet, when the file cannot be used, and when
     the data is no longer what the weights were learned from.
     """
+    from agent.fusion_file import load_weights
     from retrieval.errors import InvalidInput
-    from retrieval.fusion.weights import FusionWeights, prior_weights
+    from retrieval.fusion.weights import prior_weights
 
-    path = home / "fusion.json"
     try:
-        weights = FusionWeights.from_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        weights = load_weights(home)
+    except InvalidInput as error:
+        _log.warning("%s", error.message)
+        return prior_weights(data_hash, f"fusion weights are the prior: {error.message}")
+    if weights is None:
         return prior_weights(data_hash, "fusion weights are the prior: `palate fit` learns them")
-    except (OSError, UnicodeDecodeError, InvalidInput) as error:
-        _log.warning("%s cannot be used: %s", path, error)
-        return prior_weights(
-            data_hash, f"fusion weights are the prior: {path.name} cannot be read, run `palate fit`"
-        )
     if weights.data_hash != data_hash:
         return prior_weights(
             data_hash, "fusion weights are the prior: the data changed since `palate fit`"

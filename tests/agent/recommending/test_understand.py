@@ -1,5 +1,7 @@
 """Limits, refusals and language, read out of free text."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,3 +162,12 @@ def test_any_text_is_understood_without_an_error(text: str) -> None:
     assert len(asked.query.text) <= len(text)
     for bound in find_bounds(text):
         assert 0 <= bound.start < bound.end <= len(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 4000, "一" * 4000, "1,111" * 800, "不" * 4000, "no " * 1300]
+)
+def test_a_hostile_text_costs_no_time(text: str) -> None:
+    start = time.monotonic()
+    understand(Query(text), GAZETTEER)
+    assert time.monotonic() - start < 2.0
