@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from agent.progress import ConsoleProgress
-from eval.config import EvalConfig, read_config
-from eval.data import load_log
-from eval.records import write_record
-from eval.run import EvalResult, run_evaluation
+
+if TYPE_CHECKING:
+    from eval.config import EvalConfig
+    from eval.run import EvalResult
 
 app = typer.Typer(
     help="Measure how good the rankings are.",
@@ -36,6 +36,12 @@ def run(
     runs: Annotated[Path, typer.Option(help="Folder that receives the record.")] = Path("runs"),
 ) -> None:
     """Split, fit, rank the full catalogue, measure, compare with what was expected."""
+    # Here and not above: every palate --help loads this file, and these take a second.
+    from eval.config import read_config
+    from eval.data import load_log
+    from eval.records import write_record
+    from eval.run import run_evaluation
+
     wanted = read_config(config)
     with ConsoleProgress() as progress:
         log = load_log(wanted.data, progress)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from agent.ingest import IngestReport, ingest
-from agent.settings import Settings
-from agent.stores import open_stores
-from retrieval.ports import Captioner, Progress
 from server.cli.console import err, out, settings_from
 from server.cli.progress import ConsoleProgress
+
+if TYPE_CHECKING:
+    from agent.ingest import IngestReport
+    from agent.settings import Settings
+    from retrieval.ports import Captioner, Progress
 
 _SHOWN_WARNINGS = 10
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("ingest")(ingest_command)
+    app.command(
+        "ingest",
+        epilog="Examples: `palate ingest demo/shop`, `palate --home shop ingest DATA --strict`",
+    )(ingest_command)
 
 
 def ingest_command(
@@ -37,6 +41,10 @@ def ingest_command(
     ] = None,
 ) -> None:
     """Read items, users, interactions, reviews and pictures. Safe to repeat and to interrupt."""
+    # Here and not above: the readers take a second to import, which --help need not wait for.
+    from agent.ingest import ingest
+    from agent.stores import open_stores
+
     settings = settings_from(ctx)
     with ConsoleProgress() as progress, open_stores(settings) as stores:
         report = ingest(
