@@ -39,7 +39,7 @@ def fetch(
 ) -> Path:
     """The verified file; nothing is done when it is there already.
 
-    The caller holds ``locked(entry, ...)``.
+    The caller holds the lock named after the digest.
 
     Args:
         entry: what to fetch.
@@ -73,22 +73,25 @@ def fetch(
 
 
 @contextmanager
-def locked(entry: ModelEntry, cache_dir: Path, progress: Progress) -> Iterator[None]:
-    """Hold the model's lock; says so when another process has it, and waits."""
-    path = cache_dir / "locks" / f"{entry.sha256}.lock"
+def locked(cache_dir: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold ``locks/<name>.lock``; ``waiting`` is called once when another process has it.
+
+    Raises:
+        InvalidInput: the cache folder cannot be written.
+    """
+    path = cache_dir / "locks" / f"{name}.lock"
+    lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
     except OSError as error:
         raise InvalidInput(
             f"the cache folder {cache_dir} cannot be written: {error.strerror}",
             "set llm.cache_dir (PALATE_LLM_CACHE_DIR) to a folder of yours",
         ) from error
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        progress.note(f"another process is preparing {entry.name}; waiting for it")
-        lock.acquire()
     try:
         yield
     finally:

@@ -46,7 +46,11 @@ def prepare(
     ready = prepared_path(entry, cache_dir)
     if ready is not None:
         return ready
-    with locked(entry, cache_dir, progress):
+    with locked(
+        cache_dir,
+        entry.sha256,
+        lambda: progress.note(f"another process is preparing {entry.name}; waiting for it"),
+    ):
         ready = prepared_path(entry, cache_dir)
         if ready is not None:
             return ready

@@ -159,8 +159,12 @@ def start_server(
     log = _open_log(log_path)
     with log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "agent.models.supervise"]
-            + command(entry, folder, port, context_tokens, chosen),
+            [
+                sys.executable,
+                "-m",
+                "agent.models.supervise",
+                *command(entry, folder, port, context_tokens, chosen),
+            ],
             env=environment(chosen),
             stdin=subprocess.PIPE,
             stdout=log,
@@ -227,21 +231,24 @@ def check_port(port: int) -> None:
 def who_answers(port: int) -> str:
     """What a look at the port finds, as the end of a sentence."""
     served = served_models(f"http://{HOST}:{port}/v1")
-    if served is None:
+    if not served:
         return "what listens there is no model server"
-    return f"a server of {', '.join(served) or 'no model'} answers there"
+    return f"a server of {', '.join(served)} answers there"
 
 
-def served_models(base_url: str, api_key: str = "", timeout: float = 3.0) -> list[str] | None:
-    """Names that ``GET /v1/models`` lists, or ``None`` when no such server answers."""
+def served_models(base_url: str, api_key: str = "", timeout: float = 3.0) -> dict[str, int]:
+    """What ``GET /v1/models`` lists: name -> context window in tokens (0 when not told).
+
+    Empty when no such server answers.
+    """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         answer = httpx.get(f"{base_url.rstrip('/')}/models", headers=headers, timeout=timeout)
         if answer.status_code != httpx.codes.OK:
-            return None
-        return [str(row["id"]) for row in answer.json()["data"]]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
-        return None
+            return {}
+        return {str(row["id"]): int(row.get("max_model_len") or 0) for row in answer.json()["data"]}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def check_memory(entry: ModelEntry, chosen: ServePlan) -> None:
@@ -292,7 +299,7 @@ def _await_ready(
                 f"the model server ended while starting: {log_reason(server.log_path)}",
                 f"its log is {server.log_path}",
             )
-        if server.model in (served_models(server.base_url, timeout=1.0) or ()):
+        if server.model in served_models(server.base_url, timeout=1.0):
             progress.advance(max(0, expected - told))
             with contextlib.suppress(OSError):
                 timing.write_text(json.dumps({entry.name: round(elapsed)}), encoding="utf-8")
