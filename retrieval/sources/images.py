@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from retrieval.errors import InvalidInput, NotFound
 
@@ -24,6 +24,7 @@ MAX_PIXELS = 50_000_000
 WORKING_SIDE = 1280
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _HINT_FORMATS = "use a PNG, JPEG, WebP, GIF, BMP or TIFF picture"
 
 Pixels = NDArray[np.uint8]
@@ -130,9 +131,10 @@ def _decode(image: Image.Image, path: Path, sha256: str) -> Picture:
     if name == "JPEG":
         # The decoder itself scales down by 2, 4 or 8: less memory and much faster.
         image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
     image.load()
     upright = ImageOps.exif_transpose(image)
-    if upright.width > upright.height != (width > height):
+    if orientation in _ON_ITS_SIDE:
         width, height = height, width
     flat = _on_white(upright)
     flat.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)

@@ -52,9 +52,9 @@ class Tagger:
 
     def __init__(self, weights: Path) -> None:
         try:
-            # torch takes seconds to import; whoever captions nothing does not pay for it.
-            self._torch: Any = importlib.import_module("torch")
+            # Both bring torch, which takes seconds: whoever captions nothing does not pay.
             package = importlib.import_module("efficientnet_lite_pytorch")
+            self._torch: Any = importlib.import_module("torch")
         except ImportError as error:
             raise PalateError(
                 "picture tags need the package efficientnet-lite-pytorch", MEDIA_HINT
