@@ -57,6 +57,18 @@ class EmbedSettings(_Section):
     )
 
 
+class ProfileSettings(_Section):
+    """How profiles are built from evidence."""
+
+    write_with_llm: bool = Field(
+        True, description="the LLM writes profile texts from rows; off = a template does"
+    )
+    tau_days: float = Field(
+        730.0, gt=0, description="days after which evidence counts 1/e of what it did when new"
+    )
+    max_rows: int = Field(24, ge=4, le=200, description="strongest rows kept in one profile")
+
+
 class RetrievalSettings(_Section):
     """How wide the pool is."""
 
@@ -94,6 +106,7 @@ class Settings(_Section):
     store: StoreSettings = StoreSettings()
     llm: LLMSettings = LLMSettings()
     embed: EmbedSettings = EmbedSettings()
+    profiles: ProfileSettings = ProfileSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     rerank: RerankSettings = RerankSettings()
     server: ServerSettings = ServerSettings()

@@ -1,0 +1,1 @@
+"""Profiles: evidence to rows (extract, reduce), rows to checked sentences (write)."""
