@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -49,8 +49,9 @@ def fit(
 
 def _show(report: FitReport) -> None:
     table = Table(title="What each source is worth")
-    for heading in ("source", "NDCG@10 alone", "95 %", "weight", "weight with text"):
-        table.add_column(heading, justify="left" if heading == "source" else "right")
+    for heading in ("source", "NDCG@10 alone", "95 %", "weight", "with text"):
+        side: Literal["left", "right"] = "left" if heading == "source" else "right"
+        table.add_column(heading, justify=side, no_wrap=True)
     alone = {one.name: one for one in report.sources}
     weights = report.weights
     for name in weights.sources:

@@ -1,0 +1,211 @@
+"""What every candidate source promises, asked of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from retrieval.candidates.behaviour import EaseSource, IalsSource, ItemKnnSource
+from retrieval.candidates.dense import DenseSource
+from retrieval.candidates.lexical import LexicalSource
+from retrieval.candidates.matrix import InteractionMatrix
+from retrieval.candidates.popular import PopularSource
+from retrieval.ports import CandidateSource
+from retrieval.types import Interaction, Query, ScoredItem
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+PLAIN = [f"item {at:02d}" for at in range(12)]
+ODD = ["a/b", "c d", "🍷", "红酒", "'; DROP TABLE items; --", "\u202eevil", "x" * 1000, "0", "None"]
+QUERY = Query(text="red wine 红酒", user_id="u1")
+
+
+class ExactIndex:
+    """The VectorIndex port by brute force."""
+
+    def __init__(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        self._vectors = vectors
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, allowed: frozenset[str] | None = None
+    ) -> list[ScoredItem]:
+        found = [
+            ScoredItem(item, float(vector @ other))
+            for item, other in self._vectors.items()
+            if allowed is None or item in allowed
+        ]
+        return sorted(found, key=lambda one: -one.score)[:k]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        return {item: self._vectors[item] for item in ids if item in self._vectors}
+
+    def upsert(self, *_: object) -> None:
+        raise NotImplementedError
+
+    def versions(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def delete(self, ids: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def count(self) -> int:
+        return len(self._vectors)
+
+
+def matrix(items: Sequence[str]) -> InteractionMatrix:
+    """Eight users; u1 touched only the first item, so most of the catalogue is open to them."""
+    events = [
+        Interaction(f"u{user}", item, "purchase", 1.0, START + timedelta(days=user + at))
+        for user in range(1, 9)
+        for at, item in enumerate(items)
+        if (user == 1 and at == 0) or (user > 1 and (at == 0 or (user + at) % 3 != 0))
+    ]
+    return InteractionMatrix.from_interactions(events, item_ids=items)
+
+
+def lexical(items: Sequence[str]) -> LexicalSource:
+    return LexicalSource(
+        {item: "red " * (1 + at % 4) + "wine 红酒 " + item for at, item in enumerate(items)}
+    )
+
+
+def dense(items: Sequence[str]) -> DenseSource:
+    random = np.random.default_rng(0)
+    vectors = {}
+    for item in items:
+        vector = random.normal(size=8).astype(np.float32)
+        vectors[item] = vector / np.linalg.norm(vector)
+    wanted = np.ones(8, dtype=np.float32)
+    return DenseSource("query", ExactIndex(vectors), lambda query: wanted if query.text else None)
+
+
+SOURCES: dict[str, Callable[[Sequence[str]], CandidateSource]] = {
+    "item_knn": lambda items: ItemKnnSource(matrix(items)),
+    "ease": lambda items: EaseSource(matrix(items)),
+    "ials": lambda items: IalsSource(matrix(items), factors=4),
+    "popular": lambda items: PopularSource(matrix(items)),
+    "lexical": lexical,
+    "dense": dense,
+}
+NAMES = {"item_knn": "behaviour", "ease": "behaviour", "ials": "behaviour", "dense": "query"}
+SILENT_FOR_STRANGERS = {"item_knn", "ease", "ials"}
+SILENT_WITHOUT_TEXT = {"lexical", "dense"}
+
+
+@pytest.fixture(params=SOURCES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def source(kind: str) -> CandidateSource:
+    return SOURCES[kind](PLAIN)
+
+
+def ids(found: Sequence[ScoredItem]) -> list[str]:
+    return [one.item_id for one in found]
+
+
+def test_it_has_the_name_that_stands_in_parts(kind: str, source: CandidateSource) -> None:
+    assert source.name == NAMES.get(kind, kind)
+
+
+def test_it_finds_something_to_test_with(source: CandidateSource) -> None:
+    assert len(source.candidates(QUERY, 50, None, frozenset())) >= 10
+
+
+def test_candidates_are_known_distinct_finite_and_best_first(source: CandidateSource) -> None:
+    found = source.candidates(QUERY, 50, None, frozenset())
+    assert set(ids(found)) <= set(PLAIN)
+    assert len(set(ids(found))) == len(found)
+    assert all(math.isfinite(one.score) for one in found)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 10_000])
+def test_it_never_gives_more_than_k(source: CandidateSource, k: int) -> None:
+    everything = source.candidates(QUERY, 50, None, frozenset())
+    assert source.candidates(QUERY, k, None, frozenset()) == everything[:k]
+
+
+def test_filters_come_before_the_cut(source: CandidateSource) -> None:
+    everything = ids(source.candidates(QUERY, 50, None, frozenset()))
+    worst = frozenset(everything[-3:])
+    assert ids(source.candidates(QUERY, 3, worst, frozenset())) == everything[-3:]
+    best = frozenset(everything[:4])
+    assert ids(source.candidates(QUERY, 3, None, best)) == everything[4:7]
+    assert ids(source.candidates(QUERY, 3, worst, worst)) == []
+    assert (
+        ids(source.candidates(QUERY, 50, worst, frozenset(everything[-1:]))) == everything[-3:-1]
+    )
+
+
+def test_nothing_allowed_gives_nothing(source: CandidateSource) -> None:
+    assert source.candidates(QUERY, 5, frozenset(), frozenset()) == []
+
+
+def test_unknown_ids_in_filters_are_harmless(source: CandidateSource) -> None:
+    everything = source.candidates(QUERY, 50, None, frozenset())
+    strange = frozenset({"never heard of"})
+    assert source.candidates(QUERY, 50, None, strange) == everything
+    assert source.candidates(QUERY, 50, strange, frozenset()) == []
+
+
+def test_the_same_question_gets_the_same_answer(kind: str, source: CandidateSource) -> None:
+    first = source.candidates(QUERY, 50, None, frozenset())
+    assert source.candidates(QUERY, 50, None, frozenset()) == first
+    assert SOURCES[kind](PLAIN).candidates(QUERY, 50, None, frozenset()) == first
+
+
+def test_scores_agree_with_candidates(source: CandidateSource) -> None:
+    found = source.candidates(QUERY, 50, None, frozenset())
+    scores = source.scores(QUERY, [*ids(found), "never heard of"])
+    assert "never heard of" not in scores
+    for one in found:
+        assert scores[one.item_id] == pytest.approx(one.score, abs=1e-6)
+
+
+def test_scores_of_no_item_are_none(source: CandidateSource) -> None:
+    assert source.scores(QUERY, []) == {}
+
+
+def test_an_empty_catalogue_is_no_error(kind: str) -> None:
+    empty = SOURCES[kind]([])
+    assert empty.candidates(QUERY, 5, None, frozenset()) == []
+    assert empty.candidates(QUERY, 5, frozenset({"a"}), frozenset({"b"})) == []
+    assert empty.scores(QUERY, ["a"]) == {}
+
+
+@pytest.mark.parametrize("user", [None, "never heard of"])
+def test_a_stranger_gets_an_answer_or_silence(
+    kind: str, source: CandidateSource, user: str | None
+) -> None:
+    query = Query(text=QUERY.text, user_id=user)
+    found = source.candidates(query, 5, None, frozenset())
+    assert len(found) == (0 if kind in SILENT_FOR_STRANGERS else 5)
+    assert bool(source.scores(query, PLAIN)) == (kind not in SILENT_FOR_STRANGERS)
+
+
+def test_a_request_without_text_gets_an_answer_or_silence(
+    kind: str, source: CandidateSource
+) -> None:
+    found = source.candidates(Query(user_id="u1"), 5, None, frozenset())
+    assert len(found) == (0 if kind in SILENT_WITHOUT_TEXT else 5)
+
+
+def test_ids_with_odd_characters_pass_through_whole(kind: str) -> None:
+    odd = SOURCES[kind](ODD)
+    found = ids(odd.candidates(QUERY, 50, None, frozenset({"a/b"})))
+    assert set(found) <= set(ODD) - {"a/b"}
+    assert len(found) >= len(ODD) - 2
+    assert set(odd.scores(QUERY, ODD)) == set(ODD)
+
+
+def test_a_catalogue_of_one_item_is_no_error(kind: str) -> None:
+    one = SOURCES[kind](["only"])
+    assert set(ids(one.candidates(QUERY, 5, None, frozenset()))) <= {"only"}
+    assert one.candidates(QUERY, 5, None, frozenset({"only"})) == []
