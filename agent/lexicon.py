@@ -83,7 +83,7 @@ def split_liked(profile: str) -> tuple[set[str], set[str]]:
     """Content words of a profile's lines and sentences: (welcome, disliked)."""
     liked: set[str] = set()
     disliked: set[str] = set()
-    for sentence in re.split(r"[.。!!\n]+", profile):
+    for sentence in re.split(r"[.。!!;;\n]+", profile):
         (disliked if _NEGATIVE_LINE.search(sentence) else liked).update(words(sentence))
     return liked, disliked
 

@@ -30,6 +30,7 @@ Failure = Literal["", "timeout", "unavailable", "rubbish"]
 
 DATA_BLOCK = re.compile(r"<data (?P<key>[^>\s]+)>\n?(?P<text>.*?)\n?</data (?P=key)>", re.DOTALL)
 RUBBISH = "}{ \ufffd 0 0 0 ~~ \x07 yes/no/maybe ]["
+_MARK = re.compile(r"\[\w+\]")
 _MAX_REMEMBERED = 1000
 
 
@@ -208,9 +209,15 @@ def overlap_log_odds(blocks: Sequence[str]) -> float:
 
 
 def _sentences(data: str) -> list[str]:
-    """Each line of the data as a sentence of its own; row marks such as ``[r1]`` stay."""
-    lines = (" ".join(line.split()).rstrip(".。") for line in data.splitlines())
-    return [f"{line}." for line in lines if line][:6]
+    """Each line of the data as a sentence; a row mark such as ``[1]`` moves to its end."""
+    sentences = []
+    for line in data.splitlines():
+        text = " ".join(line.split())
+        mark = found[0] if (found := _MARK.match(text)) else ""
+        text = text.removeprefix(mark).strip().rstrip(".。")
+        if text:
+            sentences.append(f"{text[0].upper()}{text[1:]}. {mark}".rstrip())
+    return sentences[:6]
 
 
 def _generation(text: str, prompt_tokens: int, max_tokens: int, stop: Sequence[str]) -> Generation:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from agent.models.prepare import prepare, prepared_path
-from agent.models.probe import probe
-from agent.models.registry import ModelEntry, find_model, load_registry
-from agent.models.running import choose_model, language_model
-from agent.models.serve import start_server
-from agent.settings import Settings
-from agent.vllm import OpenAICompatibleModel
 from retrieval.errors import InvalidInput, ModelUnavailable
 from server.cli.console import out, settings_from
 from server.cli.progress import ConsoleProgress
+
+if TYPE_CHECKING:
+    from agent.models.registry import ModelEntry
+    from agent.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Prepare, serve, list and probe language models.")
 
@@ -32,6 +29,9 @@ Port = Annotated[int | None, typer.Option(help="Port on 127.0.0.1; otherwise llm
 @app.command("list")
 def list_models(ctx: typer.Context) -> None:
     """Every model that Palate knows by name, and whether it is ready here."""
+    from agent.models.prepare import prepared_path
+    from agent.models.registry import load_registry
+
     settings = settings_from(ctx)
     table = Table("name", "role", "tier", "licence", "languages", "size", "ready")
     for entry in load_registry().values():
@@ -59,6 +59,8 @@ def prepare_model(
     ] = None,
 ) -> None:
     """Fetch, verify and convert a model; does nothing when it is ready. Can be interrupted."""
+    from agent.models.prepare import prepare
+
     settings = settings_from(ctx)
     with ConsoleProgress() as progress:
         entry = _entry(name, settings, progress)
@@ -69,6 +71,9 @@ def prepare_model(
 @app.command("serve")
 def serve_model(ctx: typer.Context, name: Name = "auto", port: Port = None) -> None:
     """Serve a prepared model with vLLM until Ctrl-C or SIGTERM."""
+    from agent.models.prepare import prepared_path
+    from agent.models.serve import start_server
+
     settings = settings_from(ctx, {"llm": {"port": port}})
     llm = settings.llm
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -112,6 +117,10 @@ def probe_model(
     model: Annotated[str | None, typer.Option(help="Served name; otherwise the first.")] = None,
 ) -> None:
     """Check that a server can do what Palate needs: constrained answers, label probabilities."""
+    from agent.models.probe import probe
+    from agent.models.running import language_model
+    from agent.vllm import OpenAICompatibleModel
+
     settings = settings_from(ctx, {"llm": {"base_url": url, "model": model}})
     with ConsoleProgress() as progress, language_model(settings, progress) as found:
         if found is None:
@@ -129,6 +138,9 @@ def probe_model(
 
 def _entry(name: str, settings: Settings, progress: ConsoleProgress) -> ModelEntry:
     """The registry's entry; ``auto`` follows the settings, which may say ``auto`` too."""
+    from agent.models.registry import find_model
+    from agent.models.running import choose_model
+
     if name != "auto":
         return find_model(name)
     if settings.llm.model in ("none", "scripted") or settings.llm.base_url:
