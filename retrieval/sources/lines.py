@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from charset_normalizer import from_bytes
-
 from retrieval.errors import InvalidInput
+from retrieval.sources.encodings import guess_encoding, wide_without_bom
 
 MAX_LINE_BYTES = 1 << 20
 _CHUNK = 1 << 18
 _SAMPLE_BYTES = 1 << 16
-# What exports really use where they do not use UTF-8; latin-1 is read as its superset cp1252.
-_LEGACY = ["gb18030", "big5", "shift_jis", "euc_kr", "cp1251", "cp1252"]
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: it begins with the same two bytes
@@ -140,7 +137,7 @@ def _look(stream: IO[bytes]) -> TextFacts:
     bom, encoding = next(
         ((len(mark), name) for mark, name in _BOMS if head.startswith(mark)), (0, "")
     )
-    encoding = encoding or _wide_without_bom(head[:_SAMPLE_BYTES])
+    encoding = encoding or wide_without_bom(head[:_SAMPLE_BYTES])
     newline = b"\r" if b"\r" in head and b"\n" not in head else b"\n"
     sample, lines, last, decoder, valid = bytearray(), 0, b"", _utf8_decoder(), True
     chunk = head[bom:]
@@ -159,7 +156,7 @@ def _look(stream: IO[bytes]) -> TextFacts:
                 del sample[_SAMPLE_BYTES:]
         chunk = stream.read(_CHUNK)
     if not encoding:
-        encoding = "utf-8" if valid and _complete(decoder) else _guess(bytes(sample))
+        encoding = "utf-8" if valid and _complete(decoder) else guess_encoding(_lines_of(sample))
     return TextFacts(encoding, lines + (last != newline), bom, newline, not head[bom:].strip())
 
 
@@ -171,33 +168,8 @@ def _complete(decoder: codecs.IncrementalDecoder) -> bool:
     return not decoder.getstate()[0]
 
 
-def _wide_without_bom(head: bytes) -> str:
-    """UTF-16 without a BOM: in mostly ASCII text every other byte is NUL."""
-    even, odd = head[0::2], head[1::2]
-    if odd and odd.count(0) > 0.4 * len(odd) and even.count(0) < 0.05 * len(even):
-        return "utf-16-le"
-    if even and even.count(0) > 0.4 * len(even) and odd.count(0) < 0.05 * len(odd):
-        return "utf-16-be"
-    return ""
-
-
-def _guess(sample: bytes) -> str:
-    """Encoding of a file that is not wholly UTF-8, from its first non-ASCII lines."""
-    lines = [line for line in sample.splitlines() if not line.isascii()]
+def _lines_of(sample: bytearray) -> list[bytes]:
+    lines = [line for line in bytes(sample).splitlines() if not line.isascii()]
     if len(sample) >= _SAMPLE_BYTES and len(lines) > 1:
         lines.pop()  # cut in the middle, perhaps in the middle of a character
-    good = sum(1 for line in lines if _decodes(line, "utf-8"))
-    if lines and good >= 0.5 * len(lines):
-        return "utf-8"  # a few broken lines; each is rejected by itself
-    text = b"\n".join(lines) or sample
-    if (best := from_bytes(text, cp_isolation=_LEGACY).best()) is not None:
-        return best.encoding.replace("_", "-") if best.encoding != "ascii" else "utf-8"
-    return "cp1252"
-
-
-def _decodes(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
+    return lines

@@ -25,10 +25,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """The value as an error message shows it: quoted, escaped, cut."""
-    text = value if isinstance(value, str) else str(value)
-    text = ascii(text) if _CONTROL.search(text[:limit]) else repr(text[:limit])
-    return f"{text[: limit + 10]}…" if len(str(value)) > limit else text
+    """The value as an error message shows it: text in quotes, escaped, cut."""
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except ValueError:  # an integer with thousands of digits
+        return "a number of thousands of digits"
+    cut = text[:limit]
+    if _CONTROL.search(cut):
+        cut = ascii(cut)
+    elif isinstance(value, str):
+        cut = repr(cut)
+    return f"{cut}…" if len(text) > limit else cut
 
 
 def read_id(value: object) -> str:
@@ -39,7 +46,7 @@ def read_id(value: object) -> str:
         value = int(value)  # pandas turns a column of whole numbers with a gap into floats
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{shown(value)} is not an id: write text or a whole number")
-    text = str(value).strip()
+    text = (value if isinstance(value, str) else shown(value, MAX_ID_LENGTH + 1)).strip()
     if not text:
         raise ValueError("is missing")
     if len(text) > MAX_ID_LENGTH:
