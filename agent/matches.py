@@ -68,16 +68,17 @@ def find_matches(
         lang: of the answer; quotes in it are preferred.
     """
     matches: list[Match] = []
-    users = [(row, quote) for row in user_rows if (quote := _quote(row, known, lang)) is not None]
+    users = [(row, quotes[0]) for row in user_rows if (quotes := _quotes(row, known, lang))]
     for row in item_rows:
-        quote = _quote(row, known, lang)
-        if quote is None:
+        quotes = _quotes(row, known, lang)
+        if not quotes:
             continue
+        quote = quotes[0]
         listed = known[quote.evidence_id].kind == "attribute"
-        asked = _asked(row, quote, words)
+        asked, answer = _asked(row, quotes, words)
         if asked and (listed or row.polarity in ("like", "need", "context")):
             weight = len(asked) + row.strength / (1.0 + row.strength)
-            matches.append(Match("asked", row, quote, word=words[asked[0]], weight=weight))
+            matches.append(Match("asked", row, answer, word=words[asked[0]], weight=weight))
         disliked = row.polarity == "dislike"
         if disliked and not listed:
             matches.append(Match("disagrees", row, quote, weight=row.strength))
@@ -111,23 +112,25 @@ def _kind(
     return None
 
 
-def _quote(row: AspectRow, known: Mapping[str, Evidence], lang: str) -> Quote | None:
-    """The weightiest quote that stands literally in evidence that still exists.
-
-    One in the language of the answer is preferred.
-    """
-    usable: list[tuple[bool, int, Quote]] = []
-    for quote in row.quotes:
-        evidence = known.get(quote.evidence_id)
-        if evidence is None or not quote.text.strip():
-            continue
-        if spoken_value(quote.text) in spoken_value(evidence.text):
-            usable.append((evidence.lang != lang, len(usable), quote))
-    return min(usable)[2] if usable else None
+def _quotes(row: AspectRow, known: Mapping[str, Evidence], lang: str) -> list[Quote]:
+    """Quotes that stand literally in existing evidence; of ``lang`` first, then by weight."""
+    usable = [
+        quote
+        for quote in row.quotes
+        if quote.evidence_id in known
+        and quote.text.strip()
+        and spoken_value(quote.text) in spoken_value(known[quote.evidence_id].text)
+    ]
+    return sorted(usable, key=lambda quote: known[quote.evidence_id].lang != lang)
 
 
-def _asked(row: AspectRow, quote: Quote, words: Mapping[str, str]) -> list[str]:
+def _asked(
+    row: AspectRow, quotes: Sequence[Quote], words: Mapping[str, str]
+) -> tuple[list[str], Quote]:
+    """Words of the query that the row is about, and the quote that holds most of them."""
     if not words:
-        return []
-    said = set(content_words(f"{row.label}. {quote.text}", everything=True))
-    return [stem for stem in words if stem in said]
+        return [], quotes[0]
+    label = set(content_words(row.label, everything=True))
+    spoken = [(set(content_words(quote.text, everything=True)), quote) for quote in quotes]
+    said, best = max(spoken, key=lambda one: sum(stem in one[0] for stem in words))
+    return [stem for stem in words if stem in said or stem in label], best
