@@ -9,7 +9,7 @@ colour. Only whoever looks at the picture can know that the evening coffee is de
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,10 +107,10 @@ class Canvas:
     def oval(self, at: Box, fill: str | None, line: str | None = None, width: float = 2) -> None:
         self._draw.ellipse([value * SCALE for value in at], fill, line, round(width * SCALE))
 
-    def shape(self, points: list[tuple[float, float]], fill: str) -> None:
+    def shape(self, points: Sequence[tuple[float, float]], fill: str) -> None:
         self._draw.polygon([(x * SCALE, y * SCALE) for x, y in points], fill)
 
-    def stroke(self, points: list[tuple[float, float]], fill: str, width: float) -> None:
+    def stroke(self, points: Sequence[tuple[float, float]], fill: str, width: float) -> None:
         scaled = [(x * SCALE, y * SCALE) for x, y in points]
         self._draw.line(scaled, fill, round(width * SCALE), joint="curve")
 

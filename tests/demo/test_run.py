@@ -1,0 +1,78 @@
+"""The demo's driver: whole, again from caches, and without a language model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from demo import run as demo
+from retrieval.errors import ModelUnavailable
+from retrieval.types import content_hash
+
+
+class SpokenPictures:
+    """Describes a picture by its name: the real reader has tests of its own and takes minutes."""
+
+    captioner_id = "names@1"
+    trust = 0.5
+
+    def caption(self, path: Path) -> str:
+        return f"Picture of {path.stem}, {content_hash(path.stem)[:4]}."
+
+
+@pytest.fixture
+def once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], tuple[int, str]]:
+    """Runs the demo with a model of the given name; gives the exit code and all that it said."""
+    monkeypatch.setattr(demo, "choose_captioner", lambda *_: SpokenPictures())
+
+    def run(model: str) -> tuple[int, str]:
+        monkeypatch.setenv("PALATE_LLM_MODEL", model)
+        code = demo.main(["--once", "--home", str(tmp_path / "home")])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+def test_the_demo_answers_three_requests_and_goes_through_again_from_caches(
+    once: Callable[[str], tuple[int, str]],
+) -> None:
+    code, said = once("scripted")
+    assert code == 0, said
+    for title, _ in demo.REQUESTS:
+        assert title in said
+    assert said.count("ranked by fused") == 3
+    assert "pictures: 43, 43 described now" in said
+    assert "together" in said
+    code, again = once("scripted")
+    assert code == 0, again
+    assert "pictures: 43, 0 described now" in again
+    assert "reviews: 250 rows, 0 new" in again
+    assert "0 calls now" in again
+
+
+def test_a_model_that_cannot_be_had_is_said_and_the_fused_score_answers(
+    once: Callable[[str], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **__: object) -> Path:
+        raise ModelUnavailable("no source of the model works", "connect once")
+
+    monkeypatch.setattr(demo, "prepare", unreachable)
+    code, said = once("smollm2-135m-instruct")
+    assert code == 0, said
+    assert "No language model: no source of the model works." in said
+    assert "connect once" in said
+    assert "the fused score alone ranks" in said
+    assert said.count("ranked by fused (") == 3
+
+
+def test_a_wrong_setting_is_one_line_with_a_hint(
+    once: Callable[[str], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALATE_RERANK_CANDIDATES", "many")
+    code, said = once("none")
+    assert code == 2
+    assert "error: setting rerank.candidates = 'many'" in said
+    assert "Traceback" not in said
