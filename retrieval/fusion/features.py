@@ -54,7 +54,8 @@ def z_scores(
     largest = float(np.max(np.abs(known), initial=0.0))
     if largest == 0.0:
         return z, present
-    scaled = known / largest
+    # By a power of two, which loses no bit.
+    scaled = np.ldexp(known, -int(np.frexp(largest)[1]))
     spread = float(scaled.std())
     if spread > _CONSTANT:
         z[present] = np.clip((scaled - scaled.mean()) / spread, -clip, clip)

@@ -45,7 +45,9 @@ def fuse(
     """
     named = {source for candidate in candidates for source in candidate.scores_by_source}
     sources = (*weights.sources, *sorted(named - set(weights.sources)))
-    features = pool_features(candidates, sources)
+    # In id order: the last bits of a mean depend on the order of its terms.
+    ordered = sorted(candidates, key=lambda one: one.item_id)
+    features = pool_features(ordered, sources)
     share = weights.for_request(has_query, features.live)
     fused = []
     for row, item_id in enumerate(features.item_ids):
