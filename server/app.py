@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from flask_openapi3.openapi import OpenAPI
@@ -68,6 +68,18 @@ def create_app(settings: Settings, *, recommender: Recommender | None = None) ->
         from agent.build import build_recommender  # loads models: only when composing
 
         recommender = build_recommender(settings)
+    app = _assemble(settings)
+    attach(app.extensions, Service(settings, recommender))
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, without stores or models; what ``palate openapi`` prints."""
+    document: dict[str, Any] = _assemble(Settings()).api_doc
+    return document
+
+
+def _assemble(settings: Settings) -> PalateApp:
     app = PalateApp(
         "palate",
         static_folder=None,
@@ -81,11 +93,11 @@ def create_app(settings: Settings, *, recommender: Recommender | None = None) ->
     app.config["OPENAPI_HTML_STRING"] = app.config["SCALAR_HTML_STRING"] = _reference_page()
     app.url_map.converters["any_id"] = AnyId
     app.url_map.merge_slashes = False  # "a//b" is an id of its own
-    attach(app.extensions, Service(settings, recommender))
     envelope.install(app)
     auth.install(app, settings.server)
-    for routes in (recommend, rows, profiles, chat, health, page):
+    for routes in (recommend, rows, profiles, chat, health):
         app.register_api(routes.api)
+    app.register_blueprint(page.api)
     app.after_request(_protect)
     return app
 
@@ -97,7 +109,7 @@ def _reference_page() -> str:
 
 
 def _protect(response: Response) -> Response:
-    reference = request.blueprint in auth.OPEN_BLUEPRINTS
+    reference = request.blueprint in ("openapi", "scalar")
     response.headers["Content-Security-Policy"] = REFERENCE_POLICY if reference else CONTENT_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"

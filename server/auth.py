@@ -12,8 +12,7 @@ from agent.settings import ServerSettings
 from retrieval.errors import InvalidInput
 from server.envelope import envelope
 
-OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "page.landing", "page.asset"})
-OPEN_BLUEPRINTS = frozenset({"openapi", "scalar"})
+OPEN_BLUEPRINTS = frozenset({"health", "page", "openapi", "scalar"})
 _KEY_HINT = "send 'Authorization: Bearer KEY' with a key of server.api_keys"
 
 
@@ -62,8 +61,7 @@ def install(app: Flask, server: ServerSettings) -> None:
             g.trusted = known_key(request.headers.get("Authorization", ""), server.api_keys)
         else:
             g.trusted = is_loopback(_host_without_port(request.host))
-        is_open = request.endpoint in OPEN_ENDPOINTS or request.blueprint in OPEN_BLUEPRINTS
-        if g.trusted or is_open:
+        if g.trusted or request.blueprint in OPEN_BLUEPRINTS:
             return None
         if server.api_keys:
             return envelope(401, "unauthorized", "this route needs a valid key", _KEY_HINT)

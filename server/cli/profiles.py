@@ -81,6 +81,7 @@ def build(
                 write_with_llm=settings.profiles.write_with_llm,
                 tau_days=settings.profiles.tau_days,
                 max_rows=settings.profiles.max_rows,
+                max_texts=settings.profiles.max_texts,
             )
     for line in report_lines(report):
         out.print(line, markup=False)
@@ -137,10 +138,11 @@ def report_lines(report: BuildReport) -> list[str]:
     failed = report.texts_failed + report.writings_failed
     if failed:
         lines.append(f"{failed:,} answers failed; the last: {report.last_failure}")
-    if report.texts_too_short or report.chunks_left_out:
+    if report.texts_too_short or report.chunks_left_out or report.texts_left_out:
         lines.append(
             f"Not read: {report.texts_too_short:,} texts too short to say anything, "
-            f"{report.chunks_left_out:,} parts of very long texts."
+            f"{report.chunks_left_out:,} parts of very long texts, "
+            f"{report.texts_left_out:,} older texts of subjects with very many."
         )
     return lines
 

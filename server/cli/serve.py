@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
             "`PALATE_SERVER_API_KEYS=secret palate serve --host 0.0.0.0`"
         )
     )(serve)
+    app.command(epilog="Example: `palate openapi > openapi.json`")(openapi)
 
 
 def serve(
@@ -60,3 +61,10 @@ def serve(
         out.print(f"Palate answers at {url_of(bound)} (stop with Ctrl-C)")
         serve_until_stopped(app, bound, settings.server)
     out.print("Stopped.")
+
+
+def openapi() -> None:
+    """Print the OpenAPI document of the service, e.g. for a client generator."""
+    from server.app import openapi_document
+
+    out.print_json(data=openapi_document(), sort_keys=True)

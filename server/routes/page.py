@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from flask import Response, send_from_directory
-from flask_openapi3.blueprint import APIBlueprint
-from pydantic import BaseModel
+from flask import Blueprint, Response, send_from_directory
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 
-api = APIBlueprint("page", __name__, doc_ui=False)
-
-
-class AssetPath(BaseModel):
-    """The files that the page needs."""
-
-    name: Literal["palate.css", "palate.js"]
+api = Blueprint("page", __name__)
 
 
 @api.get("/")
@@ -26,7 +17,13 @@ def landing() -> Response:
     return send_from_directory(PAGES, "index.html")
 
 
-@api.get("/assets/<name>")
-def asset(path: AssetPath) -> Response:
-    """Its style and its script."""
-    return send_from_directory(PAGES, path.name)
+@api.get("/assets/palate.css")
+def style() -> Response:
+    """How it looks, in light and dark."""
+    return send_from_directory(PAGES, "palate.css")
+
+
+@api.get("/assets/palate.js")
+def script() -> Response:
+    """What it does."""
+    return send_from_directory(PAGES, "palate.js")
