@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import PalateError
-from server.cli import convert, ingest, recommend, serve
+from server.cli import convert, fit, ingest, llm, profiles, recommend, serve
 from server.cli.console import GlobalOptions, err, out, show_log
 
 app = typer.Typer(
@@ -63,14 +63,13 @@ def global_flags(
 def _add_groups_of_siblings() -> None:
     # server never imports eval: a sibling package announces its group in its metadata.
     for group in entry_points(group="palate.commands"):
-        try:  # interim, until eval has all of its modules
-            app.add_typer(group.load(), name=group.name)
-        except ModuleNotFoundError:
-            continue
+        app.add_typer(group.load(), name=group.name)
 
 
-for command in (ingest, convert, recommend, serve):
+for command in (convert, ingest, fit, recommend, serve):
     command.register(app)
+app.add_typer(llm.app, name="llm")
+app.add_typer(profiles.app, name="profiles")
 _add_groups_of_siblings()
 
 
