@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeAlias
 
-from retrieval.errors import NotFound
 from retrieval.ports import Catalog, EventLog
 from retrieval.sources.clean import detect_lang
 from retrieval.sources.values import EPOCH, shown
@@ -25,7 +26,9 @@ from retrieval.types import (
     content_hash,
 )
 
+_Event: TypeAlias = tuple[str, datetime]
 _KNOWN_LIMIT = 200_000
+_EVENTS_LIMIT = 5_000
 
 
 class Intake:
@@ -42,10 +45,11 @@ class Intake:
         self._catalog = catalog
         self._event_log = event_log
         self._create_users = create_users
+        self._events: dict[str, defaultdict[str, set[_Event]]] = {}
         self.created_users = 0
         """Users that no row announced and that were created."""
-        self._items = _Known(lambda ids: {item.item_id for item in catalog.items(ids)})
-        self._users = _Known(lambda ids: {one for one in ids if _has_user(catalog, one)})
+        self._items = _Known(lambda ids: frozenset(item.item_id for item in catalog.items(ids)))
+        self._users = _Known(catalog.known_users)
 
     def look_up(self, records: Sequence[Interaction | Review]) -> None:
         """Ask the catalogue for the references of a batch at once; ``problem`` then knows."""
@@ -95,6 +99,7 @@ class Intake:
     def interactions(self, interactions: Sequence[Interaction]) -> int:
         """Interactions; returns how many were new."""
         self._announce(interactions)
+        self._events.clear()
         return self._event_log.append_interactions(interactions)
 
     def reviews(self, reviews: Sequence[Review]) -> tuple[int, int, int]:
@@ -112,19 +117,25 @@ class Intake:
         return count, len(ratings), self._event_log.append_interactions(ratings)
 
     def _ratings(self, reviews: Sequence[Review]) -> Iterator[Interaction]:
-        moments: dict[str, dict[str, set[object]]] = {}
         for review in reviews:
             if review.rating is None:
                 continue
             rating = Interaction(review.user_id, review.item_id, "rating", review.rating, review.at)
-            if review.user_id not in moments:
-                moments[review.user_id] = defaultdict(set)
-                for one in self._event_log.interactions(review.user_id):
-                    moments[review.user_id][one.item_id].add((one.kind, one.at))
-            known = moments[review.user_id][review.item_id]
-            if not known or ("rating", rating.at) in known:
-                known.add(("rating", rating.at))
+            known = self._events_of(review.user_id)[review.item_id]
+            if not known or (rating.kind, rating.at) in known:
+                known.add((rating.kind, rating.at))
                 yield rating
+
+    def _events_of(self, user_id: str) -> defaultdict[str, set[_Event]]:
+        """(kind, at) of the user's interactions by item, remembered for the next batches."""
+        if user_id not in self._events:
+            if len(self._events) > _EVENTS_LIMIT:
+                self._events.clear()
+            events: defaultdict[str, set[_Event]] = defaultdict(set)
+            for one in self._event_log.interactions(user_id):
+                events[one.item_id].add((one.kind, one.at))
+            self._events[user_id] = events
+        return self._events[user_id]
 
     def _announce(self, records: Sequence[Interaction | Review]) -> None:
         """Create the users that are not known yet; a known one keeps its attributes."""
@@ -172,18 +183,10 @@ def _attribute(item_id: str, name: str, value: AttributeValue | None) -> Evidenc
     )
 
 
-def _has_user(catalog: Catalog, user_id: str) -> bool:
-    try:
-        catalog.user(user_id)
-    except NotFound:
-        return False
-    return True
-
-
 class _Known:
     """Ids that exist, as far as they were looked up; forgets everything above a limit."""
 
-    def __init__(self, find: Callable[[list[str]], set[str]]) -> None:
+    def __init__(self, find: Callable[[list[str]], frozenset[str]]) -> None:
         self._find = find
         self._ids: set[str] = set()
 

@@ -64,6 +64,9 @@ class Catalog(Protocol):
     def users(self) -> Iterator[User]:
         """All users in id order."""
 
+    def known_users(self, user_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the ids that belong to a user."""
+
     def eligible(self, constraints: Sequence[Constraint]) -> frozenset[str] | None:
         """Ids of the items that satisfy every constraint; ``None`` when there is none."""
 

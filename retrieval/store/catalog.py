@@ -119,6 +119,16 @@ class SqlCatalog:
         for row in self._pages(select(schema.users), schema.users.c.user_id):
             yield _to_user(row)
 
+    def known_users(self, user_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the ids that belong to a user."""
+        known: set[str] = set()
+        column = schema.users.c.user_id
+        for batch in in_batches(filter(is_storable, user_ids)):
+            query = select(column).where(column.in_(listed(batch, self._database.dialect)))
+            with self._database.reading() as connection:
+                known.update(connection.execute(query).scalars())
+        return frozenset(known)
+
     def eligible(self, constraints: Sequence[Constraint]) -> frozenset[str] | None:
         """Ids of the items that satisfy every constraint; ``None`` when there is none to satisfy.
 

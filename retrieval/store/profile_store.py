@@ -91,7 +91,7 @@ class SqlProfileStore:
         for batch in in_batches(filter(is_storable, keys)):
             query = select(c.key, c.output).where(c.key.in_(listed(batch, self._database.dialect)))
             with self._database.reading() as connection:
-                found.update(connection.execute(query).tuples().all())
+                found.update((row[0], row[1]) for row in connection.execute(query))
         return found
 
     def cache_extraction(self, outputs: Mapping[str, str]) -> None:

@@ -70,15 +70,10 @@ def upsert_changed(connection: Connection, table: Table, rows: Sequence[Row]) ->
     """
     (key,) = table.primary_key
     latest = {row[key.name]: row for row in rows}
-    known = dict(
-        connection.execute(
-            select(key, table.c.digest).where(
-                key.in_(listed(list(latest), connection.dialect.name))
-            )
-        )
-        .tuples()
-        .all()
+    query = select(key, table.c.digest).where(
+        key.in_(listed(list(latest), connection.dialect.name))
     )
+    known: dict[str, str] = {row[0]: row[1] for row in connection.execute(query)}
     changed = [row for name, row in latest.items() if known.get(name) != row["digest"]]
     upsert(connection, table, changed)
     return changed
