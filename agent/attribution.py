@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+_MAX_NAMED = 3
 _NAMES: Mapping[str, Mapping[str, str]] = {
     "en": {
         "behaviour": "people with similar behaviour",
@@ -48,6 +49,15 @@ def shares(parts: Mapping[str, float]) -> dict[str, int]:
     return {name: whole[name] for name in order if whole[name] > 0}
 
 
+def _spoken(percent: Mapping[str, int], lang: str) -> list[tuple[str, int]]:
+    """The largest shares by name, and what is left as "the rest"."""
+    named = [(source_name(name, lang), share) for name, share in percent.items()]
+    if len(named) <= _MAX_NAMED + 1:
+        return named
+    rest = sum(share for _, share in named[_MAX_NAMED:])
+    return [*named[:_MAX_NAMED], ("其他来源" if lang == "zh" else "the rest", rest)]
+
+
 def attribution(parts: Mapping[str, float], lang: str) -> str:
     """One or two sentences that state the parts of a score.
 
@@ -61,12 +71,12 @@ def attribution(parts: Mapping[str, float], lang: str) -> str:
     if not percent:
         return _nothing_speaks_for_it(score, lang)
     if lang == "zh":
-        listed = "，".join(f"{n}% 来自{source_name(name, lang)}" for name, n in percent.items())
+        listed = "，".join(f"{n}% 来自{name}" for name, n in _spoken(percent, lang))
         if not against:
             return f"{'总分' if pure else '加分'}中{listed}。"
         lower = "、".join(f"{source_name(name, lang)}（{_signed(v)}）" for v, name in against)
         return f"加分中{listed}；低于候选平均的是{lower}。"
-    listed = _join([f"{n} % from {source_name(name, lang)}" for name, n in percent.items()])
+    listed = _join([f"{n} % from {name}" for name, n in _spoken(percent, lang)])
     listed = listed.replace(" from ", " comes from ", 1)
     if not against:
         return f"Of {'the score' if pure else 'what speaks for it'}, {listed}."

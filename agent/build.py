@@ -103,7 +103,7 @@ def _fit_sources(
         sources.append(behaviour)
     else:
         missing.append("no interactions yet: behaviour and popularity say nothing")
-    if items and stores.item_index.count():
+    if items and stores.has_vectors and stores.item_index.count():
         sources += [
             DenseSource("profile", stores.item_index, _profile_vector(stores.user_index)),
             DenseSource("query", stores.item_index, _text_vector(stores.embedder)),

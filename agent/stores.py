@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -41,6 +42,15 @@ class Stores:
         with self._lock:
             return load_embedder(self.settings.embed.model)
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether anything was ever indexed here; answers without loading the embedder."""
+        return self._index_folder.is_dir()
+
+    @property
+    def _index_folder(self) -> Path:
+        return self.settings.store.home / "chroma"
+
     @cached_property
     def item_index(self) -> VectorIndex:
         """Vectors of item profiles. Raises StoreError when another process holds the index."""
@@ -56,7 +66,7 @@ class Stores:
 
         with self._lock:
             index = ChromaIndex(
-                self.settings.store.home / "chroma",
+                self._index_folder,
                 collection=collection,
                 embedder_id=self.embedder.embedder_id,
                 dimension=self.embedder.dimension,

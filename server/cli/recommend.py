@@ -137,12 +137,10 @@ def _reasons(one: Recommendation) -> Text:
         text.append(f"  {'▲' if moved > 0 else '▼'}{abs(moved)}", style="cyan")
     if one.explanation is not None:
         claimed = [claim.sentence for claim in one.explanation.claims]
-        head = one.explanation.text
-        for sentence in claimed:
-            head = head.replace(sentence, "")
-        for line in (head.strip(), *claimed):
-            if line:
-                text.append(f"\n· {line}", style="not bold")
+        shares = one.explanation.text.partition(claimed[0])[0] if claimed else one.explanation.text
+        for line in claimed:
+            text.append(f"\n· {line}", style="not bold")
+        text.append(f"\n· {shares.strip()}", style="not bold dim")
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,35 +12,56 @@ import pytest
 from agent.build import build_recommender, open_stores
 from agent.ports import LanguageModel
 from agent.recommend import Recommender
+from agent.scripted import ScriptedModel
 from agent.settings import EmbedSettings, LLMSettings, RerankSettings, Settings, StoreSettings
 from tests.agent.recommending.shop import WordEmbedder, fill
 
 
-@pytest.fixture(autouse=True)
-def _small_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.embedding.load.load_embedder", lambda name: WordEmbedder())
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def _settings(home: Path) -> Settings:
     return Settings(
-        store=StoreSettings(home=tmp_path / "home"),
+        store=StoreSettings(home=home),
         llm=LLMSettings(model="none"),
         embed=EmbedSettings(model="words"),
         rerank=RerankSettings(deadline=5.0),
     )
 
 
-@pytest.fixture(scope="session")
-def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole shop, made once."""
-    home = tmp_path_factory.mktemp("shop") / "home"
-    settings = Settings(store=StoreSettings(home=home), embed=EmbedSettings(model="words"))
+@pytest.fixture(autouse=True)
+def _small_embedder() -> Iterator[None]:
+    with _without_weights():
+        yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return _settings(tmp_path / "home")
+
+
+@contextmanager
+def _without_weights() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("retrieval.embedding.load.load_embedder", lambda name: WordEmbedder())
-        with open_stores(settings) as stores:
-            fill(stores)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole shop, made once; copy it."""
+    home = tmp_path_factory.mktemp("shop") / "home"
+    with _without_weights(), open_stores(_settings(home)) as stores:
+        fill(stores)
     return home
+
+
+@pytest.fixture(scope="session")
+def recommender(shop_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
+    """For tests that only ask: the whole shop and the scripted model, built once."""
+    home = tmp_path_factory.mktemp("asked") / "home"
+    shutil.copytree(shop_home, home)
+    with _without_weights():
+        built = build_recommender(_settings(home), model=ScriptedModel())
+    yield built
+    built.close()
 
 
 @pytest.fixture

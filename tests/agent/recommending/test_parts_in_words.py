@@ -36,7 +36,8 @@ def test_every_number_in_the_sentence_is_computed_from_the_parts(
 ) -> None:
     text = attribution(parts, lang)
     percents = [int(number) for number in re.findall(r"(\d+) ?%", text)]
-    assert percents == list(shares(parts).values())
+    exact = list(shares(parts).values())
+    assert percents == (exact if len(exact) <= 4 else [*exact[:3], sum(exact[3:])])
     signed = {f"{value:+.2f}" for value in [*parts.values(), math.fsum(parts.values())]}
     for number in re.findall(r"[+−]\d+\.\d\d", text):
         assert number.replace("−", "-") in signed
