@@ -56,7 +56,8 @@ class FitReport:
         trainable: of these, the ones with a positive in their pool; only they train.
         recall: mean share of a user's positives that the pool held.
         sources: each source alone.
-        fused: S with weights from the other folds (with the prior where nothing was learned).
+        prior: S with the prior weights.
+        fused: S with weights learned from the other folds; the prior's where nothing was learned.
         gain: S minus the best single source, paired by user.
     """
 
@@ -66,6 +67,7 @@ class FitReport:
     trainable: int
     recall: float
     sources: tuple[Measured, ...]
+    prior: Measured
     fused: Measured
     gain: Measured
 
@@ -150,11 +152,9 @@ def _report(
     alone = np.array([pool.alone for pool in pools], dtype=np.float64).reshape(-1, len(names))
     trainable = sum(pool.labelled is not None for pool in pools)
     learned = trainable >= MIN_LABELLED
-    if learned:
-        fused = _out_of_fold(pools, len(names), seed)
-    else:
-        prior = np.array([PRIOR_WITHOUT_TEXT[name] for name in names])
-        fused = np.array([_ndcg_of(pool, prior) for pool in pools])
+    shares = np.array([PRIOR_WITHOUT_TEXT[name] for name in names])
+    by_prior = np.array([_ndcg_of(pool, shares) for pool in pools])
+    fused = _out_of_fold(pools, len(names), seed) if learned else by_prior
     measured = tuple(
         Measured(name, *mean_interval(alone[:, at], seed)) for at, name in enumerate(names)
     )
@@ -195,6 +195,7 @@ def _report(
         trainable=trainable,
         recall=float(np.mean(found)) if found else math.nan,
         sources=measured,
+        prior=Measured("S with the prior", *mean_interval(by_prior, seed)),
         fused=whole,
         gain=gain,
     )

@@ -63,7 +63,8 @@ def _show(report: FitReport) -> None:
             f"{weights.with_text.get(name, 0.0):.3f}",
         )
     table.add_section()
-    table.add_row("S (fused)", *_numbers(report.fused), "", "")
+    table.add_row("S, prior weights", *_numbers(report.prior), "", "")
+    table.add_row("S", *_numbers(report.fused), "", "")
     table.add_row("S - best source", *_numbers(report.gain), "", "")
     out.print(table)
     cut = "none" if report.cut is None else report.cut.date().isoformat()

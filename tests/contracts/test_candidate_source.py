@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from retrieval.candidates.dense import DenseSource
 from retrieval.candidates.lexical import LexicalSource
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.popular import PopularSource
-from retrieval.ports import CandidateSource
+from retrieval.ports import CandidateSource, VectorIndex
+from retrieval.store.chroma_index import ChromaIndex
 from retrieval.types import Interaction, Query, ScoredItem
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -73,37 +76,60 @@ def lexical(items: Sequence[str]) -> LexicalSource:
     )
 
 
-def dense(items: Sequence[str]) -> DenseSource:
-    random = np.random.default_rng(0)
-    vectors = {}
-    for item in items:
-        vector = random.normal(size=8).astype(np.float32)
-        vectors[item] = vector / np.linalg.norm(vector)
+def vectors_of(items: Sequence[str]) -> NDArray[np.float32]:
+    vectors = np.random.default_rng(0).normal(size=(len(items), 8))
+    unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(
+        np.float32
+    )
+    return unit
+
+
+def dense(index: VectorIndex) -> DenseSource:
     wanted = np.ones(8, dtype=np.float32)
-    return DenseSource("query", ExactIndex(vectors), lambda query: wanted if query.text else None)
+    return DenseSource("query", index, lambda query: wanted if query.text else None)
 
 
-SOURCES: dict[str, Callable[[Sequence[str]], CandidateSource]] = {
+Make = Callable[[Sequence[str]], CandidateSource]
+SOURCES: dict[str, Make] = {
     "item_knn": lambda items: ItemKnnSource(matrix(items)),
     "ease": lambda items: EaseSource(matrix(items)),
     "ials": lambda items: IalsSource(matrix(items), factors=4),
     "popular": lambda items: PopularSource(matrix(items)),
     "lexical": lexical,
-    "dense": dense,
+    "dense": lambda items: dense(ExactIndex(dict(zip(items, vectors_of(items), strict=True)))),
 }
-NAMES = {"item_knn": "behaviour", "ease": "behaviour", "ials": "behaviour", "dense": "query"}
+CHROMA = "dense in chroma"
+NAMES = {"item_knn": "behaviour", "ease": "behaviour", "ials": "behaviour"}
+NAMES |= {"dense": "query", CHROMA: "query"}
 SILENT_FOR_STRANGERS = {"item_knn", "ease", "ials"}
-SILENT_WITHOUT_TEXT = {"lexical", "dense"}
+SILENT_WITHOUT_TEXT = {"lexical", "dense", CHROMA}
 
 
-@pytest.fixture(params=SOURCES)
+@pytest.fixture(params=[*SOURCES, CHROMA])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def source(kind: str) -> CandidateSource:
-    return SOURCES[kind](PLAIN)
+def make(kind: str, tmp_path: Path) -> Iterator[Make]:
+    if kind != CHROMA:
+        yield SOURCES[kind]
+        return
+    with ExitStack() as opened:
+
+        def dense_in_chroma(items: Sequence[str]) -> DenseSource:
+            folder = tmp_path / str(len(list(tmp_path.iterdir())))
+            index = ChromaIndex(folder, collection="items", embedder_id="test", dimension=8)
+            opened.callback(index.close)
+            index.upsert(items, vectors_of(items), items, items)
+            return dense(index)
+
+        yield dense_in_chroma
+
+
+@pytest.fixture
+def source(make: Make) -> CandidateSource:
+    return make(PLAIN)
 
 
 def ids(found: Sequence[ScoredItem]) -> list[str]:
@@ -139,9 +165,7 @@ def test_filters_come_before_the_cut(source: CandidateSource) -> None:
     best = frozenset(everything[:4])
     assert ids(source.candidates(QUERY, 3, None, best)) == everything[4:7]
     assert ids(source.candidates(QUERY, 3, worst, worst)) == []
-    assert (
-        ids(source.candidates(QUERY, 50, worst, frozenset(everything[-1:]))) == everything[-3:-1]
-    )
+    assert ids(source.candidates(QUERY, 50, worst, frozenset(everything[-1:]))) == everything[-3:-1]
 
 
 def test_nothing_allowed_gives_nothing(source: CandidateSource) -> None:
@@ -155,10 +179,10 @@ def test_unknown_ids_in_filters_are_harmless(source: CandidateSource) -> None:
     assert source.candidates(QUERY, 50, strange, frozenset()) == []
 
 
-def test_the_same_question_gets_the_same_answer(kind: str, source: CandidateSource) -> None:
+def test_the_same_question_gets_the_same_answer(make: Make, source: CandidateSource) -> None:
     first = source.candidates(QUERY, 50, None, frozenset())
     assert source.candidates(QUERY, 50, None, frozenset()) == first
-    assert SOURCES[kind](PLAIN).candidates(QUERY, 50, None, frozenset()) == first
+    assert make(PLAIN).candidates(QUERY, 50, None, frozenset()) == first
 
 
 def test_scores_agree_with_candidates(source: CandidateSource) -> None:
@@ -173,8 +197,8 @@ def test_scores_of_no_item_are_none(source: CandidateSource) -> None:
     assert source.scores(QUERY, []) == {}
 
 
-def test_an_empty_catalogue_is_no_error(kind: str) -> None:
-    empty = SOURCES[kind]([])
+def test_an_empty_catalogue_is_no_error(make: Make) -> None:
+    empty = make([])
     assert empty.candidates(QUERY, 5, None, frozenset()) == []
     assert empty.candidates(QUERY, 5, frozenset({"a"}), frozenset({"b"})) == []
     assert empty.scores(QUERY, ["a"]) == {}
@@ -197,15 +221,15 @@ def test_a_request_without_text_gets_an_answer_or_silence(
     assert len(found) == (0 if kind in SILENT_WITHOUT_TEXT else 5)
 
 
-def test_ids_with_odd_characters_pass_through_whole(kind: str) -> None:
-    odd = SOURCES[kind](ODD)
+def test_ids_with_odd_characters_pass_through_whole(make: Make) -> None:
+    odd = make(ODD)
     found = ids(odd.candidates(QUERY, 50, None, frozenset({"a/b"})))
     assert set(found) <= set(ODD) - {"a/b"}
     assert len(found) >= len(ODD) - 2
     assert set(odd.scores(QUERY, ODD)) == set(ODD)
 
 
-def test_a_catalogue_of_one_item_is_no_error(kind: str) -> None:
-    one = SOURCES[kind](["only"])
+def test_a_catalogue_of_one_item_is_no_error(make: Make) -> None:
+    one = make(["only"])
     assert set(ids(one.candidates(QUERY, 5, None, frozenset()))) <= {"only"}
     assert one.candidates(QUERY, 5, None, frozenset({"only"})) == []

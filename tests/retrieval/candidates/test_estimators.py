@@ -145,7 +145,8 @@ def test_the_catalogues_size_chooses_between_ease_and_ials(x: NDArray[np.float64
 
 
 def test_behaviour_is_silent_about_items_that_nobody_touched() -> None:
-    events = [Interaction(u, i, "view", 1.0, START) for u, i in ["ax", "ay", "bx", "by", "cx"]]
+    pairs = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "x")]
+    events = [Interaction(user, item, "view", 1.0, START) for user, item in pairs]
     matrix = InteractionMatrix.from_interactions(events, item_ids=["x", "y", "untouched"])
     source = EaseSource(matrix)
     query = Query(user_id="c")

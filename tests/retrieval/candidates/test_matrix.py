@@ -10,6 +10,7 @@ from retrieval.candidates.matrix import KIND_WEIGHTS, InteractionMatrix
 from retrieval.errors import InvalidInput
 from retrieval.types import Interaction, InteractionKind
 
+PAIRS = [("b", "x"), ("a", "y"), ("a", "z"), ("b", "z")]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -24,7 +25,7 @@ def dense(matrix: InteractionMatrix) -> list[list[float]]:
 
 
 def test_rows_and_columns_are_in_id_order_whatever_the_order_of_events() -> None:
-    events = [event(u, i, day=d) for d, (u, i) in enumerate(["bx", "ay", "az", "bz"])]
+    events = [event(u, i, day=d) for d, (u, i) in enumerate(PAIRS)]
     expected = [[0, 1, 1], [1, 0, 1]]
     for seed in range(5):
         random.Random(seed).shuffle(events)
