@@ -64,7 +64,7 @@ ASPECT_ZH = (
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9'-]*", re.IGNORECASE)
 _CJK = re.compile(r"[\u3400-\u9fff]+")
-_CLAUSE = re.compile(r"[^.!?;。!?;,,\n]+")
+_CLAUSE = re.compile(r"[^.!?;,\n\u3002\uff01\uff1f\uff1b\uff0c]+")
 _NEGATIVE_LINE = re.compile(r"dislike|avoid|不喜欢|讨厌", re.IGNORECASE)
 _MAX_LINES = 4
 
@@ -83,7 +83,7 @@ def split_liked(profile: str) -> tuple[set[str], set[str]]:
     """Content words of a profile's lines and sentences: (welcome, disliked)."""
     liked: set[str] = set()
     disliked: set[str] = set()
-    for sentence in re.split(r"[.。!!;;\n]+", profile):
+    for sentence in re.split(r"[.!;\n\u3002\uff01\uff1b]+", profile):
         (disliked if _NEGATIVE_LINE.search(sentence) else liked).update(words(sentence))
     return liked, disliked
 

@@ -263,12 +263,17 @@ class OpenAICompatibleModel:
                         return []
                     raise
                 found = answer.get("tokens") if isinstance(answer, dict) else None
-                if not isinstance(found, list) or len(found) != 1:
+                if not isinstance(found, list) or not found or not isinstance(found[0], int):
+                    raise ModelOutputError(
+                        f"the model server at {self._base_url} does not count tokens: "
+                        f"{str(answer)[:120]!r}"
+                    )
+                if len(found) != 1:
                     raise InvalidInput(
                         f"label {label!r} is not one token for {self._model}",
                         "use labels that are single tokens, such as yes and no",
                     )
-                self._token_ids[label] = int(found[0])
+                self._token_ids[label] = found[0]
         return [self._token_ids[label] for label in labels]
 
     def _on_vllm(self) -> bool:

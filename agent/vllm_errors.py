@@ -33,6 +33,7 @@ MAPPED: dict[str, type[PalateError]] = {
     "WebSocketConnectionClosedError": ModelUnavailable,
     "WebSocketQueueFullError": ModelUnavailable,
     "SubjectTokenProviderError": ModelUnavailable,
+    "InvalidWebhookSignatureError": ModelOutputError,
     "MutuallyExclusiveAuthError": ModelUnavailable,
     "APIRemovedInV1": ModelUnavailable,
     "_AmbiguousModuleClientUsageError": ModelUnavailable,
