@@ -48,13 +48,15 @@ class SeenIds:
             ``None`` when the key is new, else (line of the first, its content is the same).
         """
         digest, body = _digest(key), _digest(content)
+        added = self._db.execute(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", (table, digest, body, line)
+        )
+        if added.rowcount == 1:
+            return None
         before = self._db.execute(
             "SELECT line, content FROM seen WHERE tab = ? AND key = ?", (table, digest)
         ).fetchone()
-        if before is not None:
-            return int(before[0]), before[1] == body
-        self._db.execute("INSERT INTO seen VALUES (?, ?, ?, ?)", (table, digest, body, line))
-        return None
+        return int(before[0]), before[1] == body
 
     def has(self, table: str, key: str) -> bool:
         """The key was added."""
