@@ -14,6 +14,8 @@ from rich.logging import RichHandler
 
 from agent.settings import Settings, read_settings
 
+_PACKAGES = ("retrieval", "prompts", "agent", "server", "eval")
+
 out = Console(highlight=False, soft_wrap=True)
 """Results go here, so that they can be piped."""
 
@@ -34,6 +36,10 @@ def options_from(ctx: typer.Context) -> GlobalOptions:
     """The global flags of this call; the defaults when the command runs outside ``palate``."""
     found = ctx.find_object(GlobalOptions)
     return found if found is not None else GlobalOptions()
+
+
+def _is_ours(logger: str) -> bool:
+    return logger.partition(".")[0] in _PACKAGES
 
 
 def settings_from(
@@ -62,11 +68,13 @@ def settings_from(
 def show_log(verbose: bool) -> None:
     """Send the log to stderr: warnings, and with ``verbose`` what the parts are doing.
 
-    Only Palate's own loggers are turned up; the libraries below stay at warnings.
+    Only Palate's own loggers are turned up; the libraries below stay at warnings, also
+    those that set a level of their own.
     """
     handler = RichHandler(console=err, show_path=False, rich_tracebacks=False)
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or _is_ours(record.name))
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
     logging.getLogger().handlers[:] = [handler]
     logging.getLogger().setLevel(logging.WARNING)
-    for package in ("retrieval", "prompts", "agent", "server", "eval"):
+    for package in _PACKAGES:
         logging.getLogger(package).setLevel(logging.DEBUG if verbose else logging.WARNING)

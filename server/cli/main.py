@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 
 
+_crash_home: list[Path] = []  # --home, for a crash that comes before or without settings
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         out.print(f"palate {version('palate')}")
@@ -57,6 +60,8 @@ def global_flags(
 ) -> None:
     """Recommendations whose reasons can be checked, on your own machine."""
     ctx.obj = GlobalOptions(home=home, config=config, verbose=verbose)
+    if home is not None:
+        _crash_home.append(home)
     show_log(verbose)
 
 
@@ -98,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write_crash_log() -> Path:
     """Write the current exception's trace where it can be found, and say where."""
-    folder = Path(os.environ.get("PALATE_STORE_HOME", "palate-home")) / "logs"
+    default = Path(os.environ.get("PALATE_STORE_HOME", "palate-home"))
+    folder = (_crash_home[-1] if _crash_home else default) / "logs"
     name = time.strftime("error-%Y%m%d-%H%M%S.log", time.gmtime())
     text = traceback.format_exc()
     try:

@@ -27,14 +27,13 @@ function partsTable(line, widest) {
     const row = element("tr");
     const head = element("th", name);
     head.scope = "row";
-    const bar = element("td");
-    const meter = element("meter");
-    meter.max = widest || 1;
-    meter.value = Math.abs(value);
-    meter.setAttribute("aria-hidden", "true"); // the number beside it says the same
-    bar.append(meter);
+    const cell = element("td");
+    cell.setAttribute("aria-hidden", "true"); // the number beside it says the same
+    const bar = element("div", undefined, value < 0 ? "bar less" : "bar");
+    bar.style.width = `${(100 * Math.abs(value)) / (widest || 1)}%`;
+    cell.append(bar);
     const shown = (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
-    row.append(head, bar, element("td", shown, value < 0 ? "number minus" : "number"));
+    row.append(head, cell, element("td", shown, value < 0 ? "number minus" : "number"));
     body.append(row);
   }
   table.append(body);
@@ -61,8 +60,13 @@ function show(answer) {
     const card = element("li");
     card.append(element("h2", `${line.rank}. ${line.title}`), element("div", line.item_id, "id"));
     const explanation = line.explanation;
-    if (explanation && explanation.text) card.append(element("p", explanation.text));
-    if (explanation && explanation.claims.length) card.append(reasons(explanation));
+    if (explanation) {
+      // The text repeats the claims; they follow with their evidence.
+      const claims = explanation.claims.map((claim) => claim.sentence);
+      const rest = claims.reduce((text, claim) => text.replace(claim, ""), explanation.text).trim();
+      if (rest) card.append(element("p", rest));
+      if (claims.length) card.append(reasons(explanation));
+    }
     card.append(partsTable(line, widest));
     return card;
   }));
@@ -108,3 +112,10 @@ form.addEventListener("submit", async (event) => {
     button.disabled = false;
   }
 });
+
+// A link may carry the question: /?query=dry+white&user=u1
+const asked = new URLSearchParams(location.search);
+for (const name of ["query", "user", "n"]) {
+  if (asked.has(name)) form.elements[name].value = asked.get(name);
+}
+if (asked.has("query") || asked.has("user")) form.requestSubmit();
