@@ -1,4 +1,4 @@
-"""The demo's driver: whole, again from caches, and without a language model."""
+"""The demo's driver: whole, without a language model, and again with one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,24 +36,7 @@ def once(
     return run
 
 
-def test_the_demo_answers_three_requests_and_goes_through_again_from_caches(
-    once: Callable[[str], tuple[int, str]],
-) -> None:
-    code, said = once("scripted")
-    assert code == 0, said
-    for title, _ in demo.REQUESTS:
-        assert title in said
-    assert said.count("ranked by fused") == 3
-    assert "pictures: 43, 43 described now" in said
-    assert "together" in said
-    code, again = once("scripted")
-    assert code == 0, again
-    assert "pictures: 43, 0 described now" in again
-    assert "reviews: 250 rows, 0 new" in again
-    assert "0 calls now" in again
-
-
-def test_a_model_that_cannot_be_had_is_said_and_the_fused_score_answers(
+def test_the_demo_answers_without_a_model_and_goes_on_from_there_when_one_comes(
     once: Callable[[str], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: object, **__: object) -> Path:
@@ -65,7 +48,16 @@ def test_a_model_that_cannot_be_had_is_said_and_the_fused_score_answers(
     assert "No language model: no source of the model works." in said
     assert "connect once" in said
     assert "the fused score alone ranks" in said
+    assert "pictures: 43, 43 described now" in said
+    assert [title for title, _ in demo.REQUESTS if title not in said] == []
     assert said.count("ranked by fused (") == 3
+
+    code, said = once("scripted")
+    assert code == 0, said
+    assert "pictures: 43, 0 described now" in said
+    assert "reviews: 250 rows, 0 new" in said
+    assert said.count("ranked by fused+llm (") == 3
+    assert "together" in said
 
 
 def test_a_wrong_setting_is_one_line_with_a_hint(
