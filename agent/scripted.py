@@ -24,7 +24,13 @@ from typing import Literal
 
 from agent.lexicon import extraction_lines, split_liked, words
 from agent.ports import Generation, LabelScores, Message, ModelInfo
-from retrieval.errors import ContextOverflow, ModelOutputError, ModelTimeout, ModelUnavailable
+from retrieval.errors import (
+    ContextOverflow,
+    InvalidInput,
+    ModelOutputError,
+    ModelTimeout,
+    ModelUnavailable,
+)
 
 Failure = Literal["", "timeout", "unavailable", "rubbish"]
 
@@ -106,6 +112,8 @@ class ScriptedModel:
         deadline: float | None = None,
     ) -> LabelScores:
         """Log-probabilities from word overlap; see the port."""
+        if len(set(labels)) < 2 or len(set(labels)) != len(labels):
+            raise InvalidInput(f"labels {list(labels)} must be two or more different words")
         ends = self._begin(deadline)
         rows: list[dict[str, float] | None] = []
         prompt_tokens = 0

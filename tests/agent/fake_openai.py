@@ -23,6 +23,7 @@ class FakeOpenAI:
     def __init__(self, *, vllm: bool) -> None:
         self.says_vllm = vllm
         self.base_url = ""
+        self.served = "fake"
         self.lock = threading.Lock()
         self.reset()
 
@@ -47,7 +48,7 @@ class FakeOpenAI:
 
     def answer(self, path: str, body: Json) -> tuple[int, object]:
         if path == "/v1/models":
-            row: Json = {"id": "fake", "object": "model", "owned_by": "someone"}
+            row: Json = {"id": self.served, "object": "model", "owned_by": "someone"}
             return 200, {
                 "data": [row | ({"owned_by": "vllm", "max_model_len": 2048} if self.vllm else {})]
             }
