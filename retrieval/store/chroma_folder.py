@@ -26,7 +26,9 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._owner = folder / "owner.pid"
-            self._lock = FileLock(folder / "owner.lock")
+            lock = folder / "owner.lock"
+            lock.touch()  # fails at once where FileLock would keep trying
+            self._lock = FileLock(lock)
             self._lock.acquire(timeout=_WAIT_SECONDS)
             self._owner.write_text(f"{os.getpid()}\n", encoding="ascii")
         except Timeout as error:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MAX_CACHED_BYTES = 512 * 2**20
 _PAGE = 2_000  # below Chroma's largest batch
+_SQLITE_MAGIC = b"SQLite format 3\0"
 _HNSW: Any = {"space": "cosine", "ef_construction": 128, "max_neighbors": 24, "ef_search": 256}
 _REBUILD = "set embed.model back, or delete the folder and run: palate profiles build"
 
@@ -267,9 +268,18 @@ def _client(folder: Path) -> ClientAPI:
     import chromadb
     from chromadb.config import Settings
 
+    # Chroma remembers a folder that failed once, and then fails with another, useless message.
+    file = folder / "chroma.sqlite3"
+    if file.is_file() and _start_of(file) not in (b"", _SQLITE_MAGIC):
+        raise ValueError(f"{file.name} is not a database")
     # Chroma would also read a .env file of whatever folder the command runs in.
     settings = Settings(_env_file=None, anonymized_telemetry=False)
     return chromadb.PersistentClient(str(folder), settings=settings)
+
+
+def _start_of(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(len(_SQLITE_MAGIC))
 
 
 def _matrix(embeddings: Any) -> Vectors:

@@ -130,6 +130,8 @@ def _open_sqlite(url: URL) -> Database:
     where = str(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        lock = Path(f"{path}.lock")
+        lock.touch()  # fails at once where FileLock would keep trying
         engine = create_engine(
             URL.create("sqlite", database=where),
             hide_parameters=True,
@@ -140,7 +142,7 @@ def _open_sqlite(url: URL) -> Database:
         event.listen(engine, "begin", _begin_sqlite)
         database = Database(engine, where)
         # Switching a new file to WAL and making its tables must not happen twice at once.
-        with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
+        with FileLock(lock, timeout=_LOCK_SECONDS):
             with store_errors(where), engine.connect() as connection:
                 raw: Any = connection.connection.dbapi_connection
                 raw.execute("PRAGMA journal_mode = WAL")
