@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agent.attribution import attribution
 from agent.grounding import check_sentence
-from agent.matches import POSITIVE, Match, find_matches, query_words
+from agent.matches import POSITIVE, Match, find_matches, query_words, spoken_value
 from agent.wording import SENTENCES, clip_quote, frame, quoted, says, titled
 from retrieval.fusion.score import FusedCandidate
 from retrieval.ports import Catalog, EventLog, ProfileStore
@@ -20,6 +20,7 @@ from retrieval.types import AspectRow, Claim, Evidence, Explanation, Profile
 _MAX_POSITIVE = 2
 _MAX_NEGATIVE = 1
 _MAX_ROWS = 60
+_MAX_TITLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,63 +104,87 @@ class Explainer:
         own = own_evidence(item_id, person.user_id, person.rows, known.values())
         claims: list[Claim] = []
         used_rows: set[str] = set()
+        once: set[str] = set()
         rejected = positive = negative = 0
         item_rows = [row for row in rows if set(row.evidence_ids) & about_item.keys()]
         for match in find_matches(person.rows, item_rows, person.words, known, lang):
             good = match.kind in POSITIVE
-            if match.item_row.aspect in used_rows and good:
+            if (match.item_row.aspect in used_rows and good) or (match.kind in once):
                 continue
             if (positive >= _MAX_POSITIVE) if good else (negative >= _MAX_NEGATIVE):
                 continue
-            claim = self._sentence(match, person, known, lang)
+            claim = self._sentence(match, person, known, lang, alone=not claims)
             if claim is None or foreign_evidence(Explanation("", (claim,)), own):
                 rejected += 1
                 continue
             used_rows.add(match.item_row.aspect)
+            if match.kind == "value":
+                once.add(match.kind)  # a list of shared attributes is no better reason
             claims.append(claim)
             positive, negative = positive + good, negative + (not good)
         return claims, rejected
 
     def _sentence(
-        self, match: Match, person: _Person, known: Mapping[str, Evidence], lang: str
+        self,
+        match: Match,
+        person: _Person,
+        known: Mapping[str, Evidence],
+        lang: str,
+        *,
+        alone: bool,
     ) -> Claim | None:
         """The match in words with its evidence; ``None`` when it fails the check."""
-        item_source = known[match.item_quote.evidence_id]
-        several = (
-            match.item_row.n > 1
-            and len({known[i].author for i in match.item_row.evidence_ids if i in known}) > 1
-        )
+        source = known[match.item_quote.evidence_id]
+        authors = {known[i].author for i in match.item_row.evidence_ids if i in known}
         item_text = quoted(match.item_quote.text, lang)
         filled = {
             "word": match.word,
             "item": item_text,
-            "says": says(item_source.kind, several, item_text, lang),
+            "says": says(source.kind, len(authors) > 1, item_text, lang),
         }
-        cited = [item_source.text]
+        cited = [source.text, match.word]
         evidence_ids = [match.item_quote.evidence_id]
-        checks = [(match.item_quote.text, item_source.text, match.item_row.polarity)]
-        key: str = match.kind
+        checks = [(match.item_quote.text, source.text, match.item_row.polarity)]
+        key = f"{match.kind}_alone" if alone and match.kind == "disagrees" else match.kind
         if match.user_quote is not None and match.user_row is not None:
-            user_source = known[match.user_quote.evidence_id]
-            title = self._title(user_source, person)
+            owns = known[match.user_quote.evidence_id]
+            titles = self._titles(match, person, known)
             filled["user"] = quoted(match.user_quote.text, lang)
-            filled["title"] = titled(title, lang)
-            cited += [user_source.text, title]
-            evidence_ids.append(match.user_quote.evidence_id)
-            checks.append((match.user_quote.text, user_source.text, match.user_row.polarity))
-            if not title:
-                if match.kind == "value":
+            filled |= {
+                name: titled(t, lang) for name, t in zip(("title", "title2"), titles, strict=False)
+            }
+            cited += [owns.text, *titles]
+            evidence_ids += list(titles.values()) or [match.user_quote.evidence_id]
+            checks.append((match.user_quote.text, owns.text, match.user_row.polarity))
+            if match.kind == "value":
+                if not titles:
                     return None
-                key = f"{key}_untitled" if f"{key}_untitled" in SENTENCES[lang] else key
-        elif match.word:
-            cited.append(match.word)
-        for quote, source, polarity in checks:
-            if check_sentence(clip_quote(quote), [source], polarity=polarity):
+                key = "value_two" if len(titles) == 2 else "value"
+            elif not titles and f"{key}_untitled" in SENTENCES[lang]:
+                key = f"{key}_untitled"
+        for quote, text, polarity in checks:
+            if check_sentence(clip_quote(quote), [text], polarity=polarity):
                 return None
         sentence = SENTENCES[lang][key].format(**filled)
         if check_sentence(sentence, [*cited, frame(lang)]):
             return None
         return Claim(sentence, tuple(dict.fromkeys(evidence_ids)))
+
+    def _titles(
+        self, match: Match, person: _Person, known: Mapping[str, Evidence]
+    ) -> dict[str, str]:
+        """Titles that the user's row is about -> evidence id; two at most, none when unknown."""
+        user_row, quote = match.user_row, match.user_quote
+        if user_row is None or quote is None:
+            return {}
+        quotes = [quote, *user_row.quotes] if match.kind == "value" else [quote]
+        found: dict[str, str] = {}
+        for one in quotes:
+            if one.evidence_id in known and spoken_value(one.text) == spoken_value(quote.text):
+                title = self._title(known[one.evidence_id], person)
+                if title and len(found) < _MAX_TITLES:
+                    found.setdefault(title, one.evidence_id)
+        return found
 
     def _title(self, source: Evidence, person: _Person) -> str:
         """Title of the item that the user's evidence is about; "" when unknown."""

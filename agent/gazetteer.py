@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agent.bilingual import ENGLISH_OF
 from retrieval.types import Constraint, Item
 
 _MAX_PHRASE_CHARACTERS = 40
@@ -67,6 +68,10 @@ def build_gazetteer(items: Iterable[Item]) -> Gazetteer:
             else:
                 for entry in value:
                     _learn(found, entry, Constraint(name, "contains", entry))
+    for chinese, english in ENGLISH_OF.items():
+        for known, other in ((chinese, english), (english, chinese)):
+            if known in found:
+                found.setdefault(other, {}).update(found[known])
     phrases = {phrase: tuple(conditions) for phrase, conditions in found.items()}
     return Gazetteer(phrases, numbers, frozenset(attributes), max(map(len, phrases), default=0))
 

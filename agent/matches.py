@@ -6,17 +6,21 @@ and what other buyers hold against the item.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agent.grounding import content_words
+from retrieval.candidates.tokens import query_terms
 from retrieval.types import AspectRow, Evidence, Quote
 
 MatchKind = Literal["asked", "same", "value", "contrast", "warning", "disagrees"]
 POSITIVE: frozenset[MatchKind] = frozenset({"asked", "same", "value", "contrast"})
 _WANTED = ("like", "need")
+_FACTS = ("attribute", "caption")
+_HAN = re.compile("[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,14 @@ def spoken_value(text: str) -> str:
 
 
 def query_words(query: str) -> dict[str, str]:
-    """Stem -> the word as the shopper wrote it, content words only."""
+    """Stem -> the word as the shopper wrote it; content words that say what is wanted."""
+    telling = set(query_terms(query))
     found: dict[str, str] = {}
     for surface in query.split():
         stems = content_words(surface)
         for stem in stems:
+            if not _HAN.search(stem) and stem not in telling:
+                continue  # "something", "want": words of asking
             shown = surface.strip(".,;:!?\"'()，。；：！？、“”「」") if len(stems) == 1 else stem
             found.setdefault(stem, shown)
     return found
@@ -74,24 +81,23 @@ def find_matches(
         if not quotes:
             continue
         quote = quotes[0]
-        listed = known[quote.evidence_id].kind == "attribute"
+        kind = known[quote.evidence_id].kind
         asked, answer = _asked(row, quotes, words)
-        if asked and (listed or row.polarity in ("like", "need", "context")):
+        if asked and (row.polarity == "like" or kind in _FACTS):
             weight = len(asked) + row.strength / (1.0 + row.strength)
             matches.append(Match("asked", row, answer, word=words[asked[0]], weight=weight))
-        disliked = row.polarity == "dislike"
-        if disliked and not listed:
+        if row.polarity == "dislike" and kind not in _FACTS:
             matches.append(Match("disagrees", row, quote, weight=row.strength))
         for user_row, user_quote in users:
-            kind = _kind(user_row, user_quote, row, quote, known)
-            if kind is not None:
+            relation = _relation(user_row, user_quote, row, quote, known)
+            if relation is not None:
                 weight = user_row.strength * row.strength
-                matches.append(Match(kind, row, quote, user_row, user_quote, weight=weight))
+                matches.append(Match(relation, row, quote, user_row, user_quote, weight=weight))
     order: Sequence[MatchKind] = ("asked", "same", "value", "contrast", "warning", "disagrees")
     return sorted(matches, key=lambda m: (order.index(m.kind), -m.weight, m.item_row.row_id))
 
 
-def _kind(
+def _relation(
     user_row: AspectRow,
     user_quote: Quote,
     item_row: AspectRow,
@@ -130,7 +136,19 @@ def _asked(
     """Words of the query that the row is about, and the quote that holds most of them."""
     if not words:
         return [], quotes[0]
-    label = set(content_words(row.label, everything=True))
-    spoken = [(set(content_words(quote.text, everything=True)), quote) for quote in quotes]
-    said, best = max(spoken, key=lambda one: sum(stem in one[0] for stem in words))
+    spoken = [(_meant(quote.text, words), quote) for quote in quotes]
+    said, best = max(spoken, key=lambda one: len(one[0]))
+    label = _meant(row.label, words)
     return [stem for stem in words if stem in said or stem in label], best
+
+
+def _meant(text: str, words: Mapping[str, str]) -> set[str]:
+    """Which of the query's words occur in a text; Chinese words also inside longer ones."""
+    said = set(content_words(text, everything=True))
+    han = [word for word in said if len(word) > 1 and _HAN.search(word)]
+    return {
+        stem
+        for stem in words
+        if stem in said
+        or (len(stem) > 1 and _HAN.search(stem) and any(w in stem or stem in w for w in han))
+    }

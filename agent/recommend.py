@@ -116,7 +116,7 @@ class Recommender:
             explanations, rejected = self._explain(ranked, asked, profile)
         notes = [*asked.notes, *pool.notes, *judgement.notes, *now.notes]
         if rejected:
-            notes.append(f"{rejected} sentences failed the evidence check and were left out")
+            notes.append(f"sentences that failed the evidence check and were left out: {rejected}")
         trace = Trace(
             ranker_used="fused+llm" if judgement.log_odds else "fused",
             degraded_because="; ".join(

@@ -26,6 +26,11 @@ _NOT = re.compile(
     r"|(?:不想要|不要|不含|不带|不喜欢|不是|没有|除了|无|非|别)(?:任何|有)?",
     re.IGNORECASE,
 )
+_UNKNOWN_REFUSAL = re.compile(
+    r"\b(?:without|excluding)\s+[a-z' -]{2,30}?(?=\s*(?:[,.;!?]|$|\b(?:and|but|or|for|under)\b))"
+    r"|(?:不要|不想要|不含|不带)[\u3400-\u9fff]{1,8}?(?=的|[^\u3400-\u9fff]|$)",
+    re.IGNORECASE,
+)
 _FREE = re.compile(r"([a-z]+)(?:-|\s)free\b", re.IGNORECASE)
 _OR = re.compile(r"\s*(?:\bor\b|\bnor\b|、|或者|或|和)\s*(?:any\s+)?", re.IGNORECASE)
 _PRICE_BEFORE = re.compile(
@@ -91,6 +96,10 @@ def understand(query: Query, gazetteer: Gazetteer) -> Understood:
         spans.append((start, end))
         where = ", ".join(sorted({condition.field for condition in conditions}))
         notes.append(f'understood "{text[start:end].strip()}": nothing with {where} {phrase!r}')
+    for match in _UNKNOWN_REFUSAL.finditer(_blank(text, spans)):
+        # Left in the text it would look for the very thing that is refused.
+        spans.append(match.span())
+        notes.append(f'"{match.group().strip()}" names no attribute value: not applied')
     rest = _EDGES.sub("", " ".join(_blank(text, spans).split())) if spans else text
     return Understood(
         query=replace(query, text=rest, lang=lang, constraints=(*query.constraints, *limits)),

@@ -52,6 +52,33 @@ def test_what_speaks_against_an_item_is_said_too(stores: Stores) -> None:
     )
 
 
+def test_a_fault_alone_is_no_other_hand(stores: Stores) -> None:
+    assert sentences(stores, "k1") == [
+        'One thing to know: a buyer of this one says "The lid is loose".'
+    ]
+
+
+def test_words_of_asking_are_no_reason(stores: Stores) -> None:
+    assert not any("something" in s for s in sentences(stores, "g1", query="I want something"))
+
+
+def test_two_items_that_share_a_value_are_both_named_and_cited(stores: Stores) -> None:
+    profile = stores.profiles.get("user", "ann")
+    assert profile is not None
+    both = aspect_row(
+        "ann", "kind", "like",
+        [("attribute:t1:kind", "kind: tea"), ("attribute:t2:kind", "kind: tea")],
+    )  # fmt: skip
+    stores.profiles.put(type(profile)("user", "ann", (both,), (), EPOCH, "v2"))
+    (claim,) = explain(stores, "t3", user="ann").explanations["t3"].claims
+    assert claim.sentence == (
+        'You chose Green tea and 茉莉花茶, which share "kind: tea" with this one.'
+    )
+    assert set(claim.evidence_ids) == {
+        "attribute:t1:kind", "attribute:t2:kind", "attribute:t3:kind",
+    }  # fmt: skip
+
+
 def test_a_shared_attribute_names_the_item_that_was_taken(stores: Stores) -> None:
     assert sentences(stores, "t3", user="ann") == [
         'You chose Green tea, which shares "kind: tea" with this one.'

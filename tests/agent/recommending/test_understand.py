@@ -89,16 +89,16 @@ def test_a_price_without_a_price_attribute_is_ignored_with_a_note() -> None:
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
-        ("a kettle, not plastic", {"material"}),
-        ("without sugar", {"tags"}),
-        ("sugar-free tea", {"tags"}),
-        ("not made of plastic", {"material"}),
+        ("a kettle, not plastic", {"material", "材质"}),
+        ("without sugar", {"tags", "甜度"}),
+        ("sugar-free tea", {"tags", "甜度"}),
+        ("not made of plastic", {"material", "材质"}),
         ("I don't want red", {"colour"}),
-        ("no plastic or sugar please", {"material", "tags"}),
+        ("no plastic or sugar please", {"material", "材质", "tags", "甜度"}),
         ("not wireless", {"wireless"}),
-        ("不要塑料的杯子", {"材质"}),
-        ("无糖的茶", {"甜度"}),
-        ("不含糖", {"甜度"}),
+        ("不要塑料的杯子", {"material", "材质"}),
+        ("无糖的茶", {"tags", "甜度"}),
+        ("不含糖", {"tags", "甜度"}),
     ],
 )
 def test_a_refused_value_is_avoided(text: str, fields: set[str]) -> None:
@@ -110,7 +110,7 @@ def test_a_refused_value_is_avoided(text: str, fields: set[str]) -> None:
 
 def test_a_refusal_reaches_values_whose_head_it_is_and_no_others() -> None:
     avoid = understand(Query("not plastic, not red"), GAZETTEER).avoid
-    assert {c.value for c in avoid} == {"plastic", "recycled plastic", "red"}
+    assert {c.value for c in avoid} == {"plastic", "recycled plastic", "塑料", "red"}
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,21 @@ def test_what_is_not_certainly_a_refusal_stays_a_wish(text: str) -> None:
     asked = understand(Query(text), GAZETTEER)
     assert asked.avoid == ()
     assert asked.query.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("a mug without a handle, please", "a mug , please"),
+        ("适合送礼的茶，不要香精", "适合送礼的茶"),
+        ("不要太苦的茶", "茶"),
+    ],
+)
+def test_a_refusal_of_something_unknown_is_said_and_not_looked_for(text: str, rest: str) -> None:
+    asked = understand(Query(text), GAZETTEER)
+    assert asked.query.text == rest
+    assert asked.avoid == ()
+    assert any("not applied" in note for note in asked.notes)
 
 
 def test_understood_words_leave_the_text_and_the_wish_stays() -> None:
