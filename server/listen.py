@@ -65,9 +65,10 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no name can look like that
+        reason = getattr(error, "strerror", None) or error
         raise InvalidInput(
-            f"cannot listen on {host!r}: {error.strerror or error}", "try --host 127.0.0.1"
+            f"cannot listen on {host!r}: {reason}", "try --host 127.0.0.1"
         ) from error
     with bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

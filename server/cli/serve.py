@@ -35,9 +35,6 @@ def serve(
 ) -> None:
     """Answer over HTTP until Ctrl-C or SIGTERM."""
     # Only what this command needs, and only when it runs: --help stays fast.
-    from agent.build import build_recommender
-    from agent.models.running import language_model
-    from server.app import create_app
     from server.auth import require_closed_door
     from server.listen import bound_socket, serve_until_stopped, sigterm_as_exit, url_of
 
@@ -52,6 +49,11 @@ def serve(
     with ExitStack() as running:
         running.enter_context(sigterm_as_exit())
         bound = running.enter_context(bound_socket(settings.server.host, settings.server.port))
+        # The heavy part, once nothing cheap can go wrong any more.
+        from agent.build import build_recommender
+        from agent.models.running import language_model
+        from server.app import create_app
+
         with ConsoleProgress() as progress:
             model = running.enter_context(language_model(settings, progress))
             progress.start("loading the catalogue and fitting the sources", None)

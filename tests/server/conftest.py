@@ -162,6 +162,6 @@ def _envelope_of() -> Callable[[TestResponse, int], dict[str, str]]:
     return envelope_of
 
 
-@pytest.fixture(name="a_profile")
+@pytest.fixture(name="a_profile", scope="session")
 def _a_profile() -> Callable[[str, str], Profile]:
     return a_profile
