@@ -26,7 +26,7 @@ Name = Annotated[
 Port = Annotated[int | None, typer.Option(help="Port on 127.0.0.1; otherwise llm.port.")]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: `palate llm list`")
 def list_models(ctx: typer.Context) -> None:
     """Every model that Palate knows by name, and whether it is ready here."""
     from agent.models.prepare import prepared_path
@@ -50,7 +50,10 @@ def list_models(ctx: typer.Context) -> None:
     out.print(table)
 
 
-@app.command("prepare")
+@app.command(
+    "prepare",
+    epilog="Examples: `palate llm prepare`, `palate llm prepare smollm2-135m-instruct`",
+)
 def prepare_model(
     ctx: typer.Context,
     name: Name = "auto",
@@ -68,7 +71,7 @@ def prepare_model(
     out.print(f"{entry.name} is ready in {path}", markup=False)
 
 
-@app.command("serve")
+@app.command("serve", epilog="Example: `palate llm serve smollm2-135m-instruct --port 8199`")
 def serve_model(ctx: typer.Context, name: Name = "auto", port: Port = None) -> None:
     """Serve a prepared model with vLLM until Ctrl-C or SIGTERM."""
     from agent.models.prepare import prepared_path
@@ -110,7 +113,7 @@ def serve_model(ctx: typer.Context, name: Name = "auto", port: Port = None) -> N
     )
 
 
-@app.command("probe")
+@app.command("probe", epilog="Example: `palate llm probe --url http://127.0.0.1:8199/v1`")
 def probe_model(
     ctx: typer.Context,
     url: Annotated[str | None, typer.Option(help="OpenAI-compatible URL ending in /v1.")] = None,
