@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from agent.models.prepare import prepare
 from agent.models.registry import load_registry
@@ -52,12 +53,17 @@ class VisionCaptioner:
     def caption(self, path: Path) -> str:
         """One caption on one line.
 
+        The model gets a copy: upright, small, and without what EXIF says of place and time.
+
         Raises:
             InvalidInput: the file is no usable picture; it is never sent then.
             ModelUnavailable, ModelTimeout, ModelOutputError: as the model says.
         """
-        open_picture(path)
-        answer = self._model.describe_image(path, self._prompt, max_tokens=_CAPTION_TOKENS)
+        picture = open_picture(path)
+        with TemporaryDirectory(prefix="palate-") as folder:
+            copy = Path(folder) / "picture.png"
+            picture.save_png(copy)
+            answer = self._model.describe_image(copy, self._prompt, max_tokens=_CAPTION_TOKENS)
         text = " ".join(answer.text.split())
         if answer.finish == "length":
             # A caption cut in the middle of a sentence would claim half of something.

@@ -56,6 +56,10 @@ class Picture:
         )
         return np.asarray(resized, dtype=np.uint8)
 
+    def save_png(self, path: Path) -> None:
+        """Upright, small and without metadata: what may be shown to another program."""
+        Image.fromarray(self.pixels).save(path, "PNG")
+
 
 def picture_hash(path: Path) -> str:
     """SHA-256 of the file's bytes, without decoding it.

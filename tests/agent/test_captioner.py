@@ -23,6 +23,7 @@ class SeeingModel(ScriptedModel):
         self._answer = answer
         self._finish = finish
         self.prompts: list[str] = []
+        self.seen: list[tuple[int, int, int]] = []
 
     @property
     def info(self) -> ModelInfo:
@@ -30,6 +31,8 @@ class SeeingModel(ScriptedModel):
 
     def describe_image(self, path: Path, prompt: str, *, max_tokens: int) -> Generation:
         self.prompts.append(prompt)
+        with Image.open(path) as image:
+            self.seen.append((*image.size, len(image.getexif())))
         return Generation(self._answer, self._finish, 10, 5)
 
 
@@ -68,6 +71,19 @@ def test_a_vision_model_describes_the_picture_on_one_line(picture: Path) -> None
     described = VisionCaptioner(model).caption(picture)
     assert described == "Picture (described by a vision model): A blue cup. It reads TEA."
     assert "Describe this picture" in model.prompts[0]
+
+
+def test_the_model_sees_a_small_upright_copy_without_metadata(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "Camera of somebody"
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (3000, 1500), (30, 80, 200)).save(path, exif=exif)
+    model = SeeingModel("A blue wall.")
+    VisionCaptioner(model).caption(path)
+    [(width, height, tags)] = model.seen
+    assert width < height <= 1280
+    assert tags == 0
 
 
 def test_a_caption_that_was_cut_ends_with_its_last_whole_sentence(picture: Path) -> None:
