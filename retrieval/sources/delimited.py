@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,7 +124,7 @@ def read_records(
 def read_header(
     path: Path, facts: TextFacts, known: tuple[str, ...]
 ) -> tuple[str, tuple[str, ...]]:
-    """Delimiter and column names. Known columns match in any case: ``User_ID`` is ``user_id``.
+    """Delimiter and column names.
 
     Raises:
         InvalidInput: no readable header, an unnamed column or the same name twice.
@@ -137,8 +137,17 @@ def read_header(
     except csv.Error as error:
         raise InvalidInput(f"{path}, line 1: not valid CSV: {error}") from error
     delimiter = max(rows, key=lambda mark: len({_name(x).lower() for x in rows[mark]} & {*known}))
-    names = []
-    for position, cell in enumerate(rows[delimiter], 1):
+    return delimiter, column_names(path, rows[delimiter], known)
+
+
+def column_names(path: Path, cells: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of columns; known ones match in any case: ``User_ID`` is ``user_id``.
+
+    Raises:
+        InvalidInput: a column without a name, or two with the same.
+    """
+    names: list[str] = []
+    for position, cell in enumerate(cells, 1):
         name = _name(cell)
         if not name:
             raise InvalidInput(f"{path}: column {position} has no name", "name it or remove it")
@@ -146,7 +155,7 @@ def read_header(
     for name in names:
         if names.count(name) > 1:
             raise InvalidInput(f"{path}: two columns are named {shown(name)}", "rename one")
-    return delimiter, tuple(names)
+    return tuple(names)
 
 
 def _name(cell: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
+
+import psutil
 
 from retrieval.errors import InvalidInput
 
@@ -31,8 +34,8 @@ class Reject(NamedTuple):
 class RejectsFile:
     """Collects rejects while reading; ``close`` puts the finished file in place.
 
-    Nothing is written before the first reject. The file grows under ``<name>.part`` and
-    is renamed at the end, so what stands at ``path`` is always whole; a run without
+    Nothing is written before the first reject. The file grows under ``<name>.<pid>.part``
+    and is renamed at the end, so what stands at ``path`` is always whole; a run without
     rejects removes the one that an earlier run left.
     """
 
@@ -75,7 +78,7 @@ class RejectsFile:
         if self.path is not None:
             cut = raw if len(raw) <= _RAW_LIMIT else f"{raw[:_RAW_LIMIT]}…"
             record = {**reject._asdict(), "raw": cut}
-            self._open().write(f"{json.dumps(record, ensure_ascii=True)}\n")
+            self._open(self.path).write(f"{json.dumps(record, ensure_ascii=True)}\n")
 
     def warn(self, text: str) -> None:
         """Something that the reader should know and that cost no row."""
@@ -95,15 +98,24 @@ class RejectsFile:
             self._stream.close()
             os.replace(self._stream.name, self.path)
 
-    def _open(self) -> IO[str]:
+    def _open(self, path: Path) -> IO[str]:
         if self._stream is None:
-            part = Path(f"{self.path}.part")
+            # Two runs at once must not write into one file; a killed one leaves its own.
+            part = Path(f"{path}.{os.getpid()}.part")
             try:
                 part.parent.mkdir(parents=True, exist_ok=True)
+                _remove_parts_of_dead_runs(path)
                 self._stream = part.open("w", encoding="utf-8")
             except OSError as error:
                 raise InvalidInput(
-                    f"cannot write the rejects file {self.path}: {error.strerror}",
+                    f"cannot write the rejects file {path}: {error.strerror}",
                     "name another place for it",
                 ) from error
         return self._stream
+
+
+def _remove_parts_of_dead_runs(path: Path) -> None:
+    for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        pid = part.name.removeprefix(f"{path.name}.").removesuffix(".part")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            part.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retrieval.errors import InvalidInput
-from retrieval.sources.delimited import read_header, read_records
+from retrieval.sources.delimited import column_names, read_header, read_records
 from retrieval.sources.lines import TextFacts, look_at, read_lines
 from retrieval.sources.parquet import ParquetFacts, look_at_parquet, read_parquet_rows
 from retrieval.sources.values import shown
@@ -53,7 +53,7 @@ class TableFile:
             raise InvalidInput(f"{path} is not one of {', '.join(FORMATS)}")
         if self.format == ".parquet":
             self.facts = look_at_parquet(path)
-            self.columns = self.facts.columns
+            self.columns = column_names(path, self.facts.columns, known)
             return
         self.facts = look_at(path)
         if self.facts.empty:
@@ -77,7 +77,8 @@ class TableFile:
         """Every row in file order, the unreadable ones with their ``problem``; blank lines not."""
         if isinstance(self.facts, ParquetFacts):
             for number, values, problem in read_parquet_rows(self.path, self.facts):
-                yield RawRow(number, 1, values, "", problem)
+                named = zip(self.columns or (), values.values(), strict=False)
+                yield RawRow(number, 1, dict(named), "", problem)
         elif self.format == ".jsonl":
             yield from _json_rows(self.path, self.facts)
         else:

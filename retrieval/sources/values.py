@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from retrieval.sources.clean import clean_text
@@ -60,7 +61,7 @@ def read_id(value: object) -> str:
 
 def read_number(value: object) -> float:
     """A finite number, or text that holds one."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise ValueError(f"{shown(value)} is not a number")
     try:
         number = float(value)
@@ -111,7 +112,7 @@ def read_attribute(value: object, *, typed: bool) -> AttributeValue | None:
         return None  # data frames write a gap as NaN
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return read_number(value)
     if isinstance(value, datetime | date):
         return value.isoformat()

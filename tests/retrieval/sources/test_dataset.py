@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -77,6 +78,19 @@ def test_a_rejects_file_of_an_earlier_run_goes_when_there_is_nothing_to_report(
     with RejectsFile(path):
         assert path.exists()
     assert not path.exists()
+
+
+def test_two_runs_at_once_write_files_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.jsonl"
+    dead = tmp_path / "rejects.jsonl.999999999.part"
+    alive = tmp_path / f"rejects.jsonl.{os.getppid()}.part"
+    for other in (dead, alive):
+        other.write_text("of another run")
+    with RejectsFile(path) as rejects:
+        rejects.add("items", "items.csv", 2, "title", "is missing", "x")
+    assert not dead.exists()
+    assert alive.exists()
+    assert len(path.read_text().splitlines()) == 1
 
 
 def test_a_long_raw_row_is_cut_in_the_rejects_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -49,6 +50,13 @@ def test_text_of_a_typed_format_stays_text() -> None:
     assert parse_row("users", raw) == User(
         "7", {"code": "12", "pipes": "a|b", "age": 31.0, "langs": ("en",)}
     )
+
+
+def test_decimals_of_a_table_are_numbers() -> None:
+    assert read_attribute(Decimal("9.90"), typed=True) == 9.9
+    low = parse_row("interactions", GOOD | {"value": Decimal("4.5")})
+    assert isinstance(low, Interaction)
+    assert low.value == 4.5
 
 
 @pytest.mark.parametrize("text", ["1e400", "123456789012345678901", "1_000", "٣", "0x10", "inf"])
