@@ -9,17 +9,23 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from retrieval.errors import InvalidInput
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _without_tilde(cls, value: Any) -> Any:
+        return value.expanduser() if isinstance(value, Path) else value
 
 
 class StoreSettings(_Section):
@@ -67,6 +73,9 @@ class ProfileSettings(_Section):
         730.0, gt=0, description="days after which evidence counts 1/e of what it did when new"
     )
     max_rows: int = Field(24, ge=4, le=200, description="strongest rows kept in one profile")
+    max_texts: int = Field(
+        100, ge=1, description="newest reviews, pages or posts that are read for one profile"
+    )
 
 
 class RetrievalSettings(_Section):
@@ -140,6 +149,7 @@ def read_settings(
                     f"the sections are {', '.join(merged)}",
                 )
             merged[section].update(values)
+    _refuse_misspelt(environ)
     for section, values in merged.items():
         for name in type(Settings.model_fields[section].default).model_fields:
             key = f"PALATE_{section}_{name}".upper()
@@ -151,10 +161,33 @@ def read_settings(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        value = "…" if _is_secret(where) else repr(first.get("input"))
         raise InvalidInput(
-            f"setting {where} = {first.get('input')!r}: {first['msg']}",
+            f"setting {where} = {value}: {first['msg']}",
             "see deploy/palate.example.toml for every setting",
         ) from error
+
+
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    """A variable of a section that no setting reads would be ignored, and its owner puzzled."""
+    known = {
+        f"PALATE_{section}_{name}".upper()
+        for section, field in Settings.model_fields.items()
+        for name in type(field.default).model_fields
+    }
+    prefixes = tuple(f"PALATE_{section}_".upper() for section in Settings.model_fields)
+    for key in sorted(environ):
+        if key.startswith(prefixes) and key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see deploy/palate.example.toml"
+            raise InvalidInput(f"{key} is no setting", hint)
+
+
+def _is_secret(where: str) -> bool:
+    section, _, name = where.partition(".")
+    fields = type(Settings.model_fields[section].default).model_fields
+    field = fields.get(name.partition(".")[0])
+    return field is not None and not field.repr
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -164,6 +197,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InvalidInput(
             f"no settings file at {path}", "check --config or PALATE_CONFIG"
         ) from error
+    except OSError as error:
+        raise InvalidInput(f"the settings file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}") from error
 
