@@ -13,7 +13,7 @@ install:
 	@deploy/install.sh $(VENV)
 
 demo: install  ## the whole path on the demo shop, then keep serving (DEMO_ONCE=1 exits instead)
-	@$(BIN)/python -m demo.run
+	@$(BIN)/python demo/run.py
 
 test: install  ## every test: unit, property, contract, HTTP and the real vLLM with a tiny model
 	@$(BIN)/python -m pytest

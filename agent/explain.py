@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agent.attribution import attribution
 from agent.grounding import check_sentence
-from agent.matches import POSITIVE, Match, find_matches, query_words, spoken_value
+from agent.matches import POSITIVE, Match, find_matches, query_words, shared_value
 from agent.wording import SENTENCES, clip_quote, frame, quoted, says, titled
 from retrieval.fusion.score import FusedCandidate
 from retrieval.ports import Catalog, EventLog, ProfileStore
@@ -159,6 +159,8 @@ class Explainer:
             if match.kind == "value":
                 if not titles:
                     return None
+                shared = shared_value(match.user_row, match.user_quote, match.item_quote)
+                filled["item"] = quoted(shared, lang)
                 key = "value_two" if len(titles) == 2 else "value"
             elif not titles and f"{key}_untitled" in SENTENCES[lang]:
                 key = f"{key}_untitled"
@@ -180,7 +182,7 @@ class Explainer:
         quotes = [quote, *user_row.quotes] if match.kind == "value" else [quote]
         found: dict[str, str] = {}
         for one in quotes:
-            if one.evidence_id in known and spoken_value(one.text) == spoken_value(quote.text):
+            if one.evidence_id in known:
                 title = self._title(known[one.evidence_id], person)
                 if title and len(found) < _MAX_TITLES:
                     found.setdefault(title, one.evidence_id)

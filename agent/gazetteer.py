@@ -18,7 +18,8 @@ _MAX_PHRASE_CHARACTERS = 40
 _MAX_PHRASES = 200_000
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _NEGATIVE_VALUE = re.compile(r"(?:no|not|non|without|free of)\b|(?:无|不|非|没|未|零)")
-_SAYS_NOTHING = frozenset({"yes", "no", "true", "false", "none", "other", "any", "n/a", "unknown"})
+_SAYS_NOTHING = frozenset({"yes", "no", "true", "false", "other", "any", "n/a", "unknown"})
+_ABSENT = frozenset({"none", "free", "zero", "无", "不含", "零"})
 _PRICE_NAMES = ("price", "cost", "价格", "售价", "单价")
 
 
@@ -68,12 +69,26 @@ def build_gazetteer(items: Iterable[Item]) -> Gazetteer:
             else:
                 for entry in value:
                     _learn(found, entry, Constraint(name, "contains", entry))
+    _learn_absences(found, attributes)
     for chinese, english in ENGLISH_OF.items():
         for known, other in ((chinese, english), (english, chinese)):
             if known in found:
                 found.setdefault(other, {}).update(found[known])
     phrases = {phrase: tuple(conditions) for phrase, conditions in found.items()}
     return Gazetteer(phrases, numbers, frozenset(attributes), max(map(len, phrases), default=0))
+
+
+def _learn_absences(found: dict[str, dict[Constraint, None]], attributes: set[str]) -> None:
+    """Where ``caffeine: none`` is a value, refusing caffeine refuses its other values."""
+    by_attribute: dict[str, list[Constraint]] = {}
+    for conditions in found.values():
+        for condition in conditions:
+            by_attribute.setdefault(condition.field, []).append(condition)
+    for name in attributes:
+        stated = by_attribute.get(name, [])
+        other = [c for c in stated if fold(str(c.value)) not in _ABSENT]
+        if other and len(other) < len(stated):
+            found.setdefault(fold(name), {}).update(dict.fromkeys(other))
 
 
 def _learn(found: dict[str, dict[Constraint, None]], value: str, condition: Constraint) -> None:

@@ -41,7 +41,22 @@ class Match:
 
 def spoken_value(text: str) -> str:
     """One spelling of an attribute line such as ``Country: France``, for comparison."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().replace("_", " ").split())
+
+
+def shared_value(user_row: AspectRow, user_quote: Quote, item_quote: Quote) -> str:
+    """The attribute line that a preference and an item share; "" when they share none.
+
+    ``country: France`` for equal lines. Of lists only the preferred entry counts:
+    ``taste: cocoa`` for a row so labelled and an item with ``taste: herbal, cocoa``.
+    """
+    if spoken_value(user_quote.text) == spoken_value(item_quote.text):
+        return item_quote.text
+    name, _, values = item_quote.text.partition(":")
+    for value in values.split(","):
+        if spoken_value(f"{name}: {value}") == spoken_value(user_row.label):
+            return f"{name}: {value.strip()}"
+    return ""
 
 
 def query_words(query: str) -> dict[str, str]:
@@ -107,8 +122,8 @@ def _relation(
     user_listed = known[user_quote.evidence_id].kind == "attribute"
     item_listed = known[item_quote.evidence_id].kind == "attribute"
     if user_listed and item_listed:
-        same = spoken_value(user_quote.text) == spoken_value(item_quote.text)
-        return "value" if same and user_row.polarity in _WANTED else None
+        shared = shared_value(user_row, user_quote, item_quote)
+        return "value" if shared and user_row.polarity in _WANTED else None
     if user_listed or user_row.aspect != item_row.aspect:
         return None
     if user_row.polarity in _WANTED:

@@ -47,7 +47,7 @@ class LLMSettings(_Section):
     vision: bool = Field(False, description="the model at base_url accepts pictures")
     port: int = Field(8199, description="port of a model server that Palate starts itself")
     timeout: float = Field(600.0, gt=0, description="seconds for one batch call")
-    parallel: int = Field(16, ge=1, le=256, description="conversations under way at once")
+    parallel: int = Field(32, ge=1, le=256, description="conversations under way at once")
     context_tokens: int = Field(4096, ge=512, description="context window that is served")
     cache_dir: Path = Field(
         Path(platformdirs.user_cache_dir("palate")), description="folder of prepared models"

@@ -7,7 +7,7 @@ lexical and the dense source find it. Conditions that the caller sends come firs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agent.bounds import Bound, find_bounds
@@ -91,11 +91,10 @@ def understand(query: Query, gazetteer: Gazetteer) -> Understood:
             sign = _OPERATOR_SIGNS[bound.op]
             notes.append(f'understood "{phrase}" as {name} {sign} {bound.value:g}')
     avoid: list[Constraint] = []
-    for start, end, phrase, conditions in _refusals(_blank(text, spans), gazetteer):
+    for start, end, conditions in _refusals(_blank(text, spans), gazetteer):
         avoid.extend(conditions)
         spans.append((start, end))
-        where = ", ".join(sorted({condition.field for condition in conditions}))
-        notes.append(f'understood "{text[start:end].strip()}": nothing with {where} {phrase!r}')
+        notes.append(f'understood "{text[start:end].strip()}": leaves out {_listed(conditions)}')
     for match in _UNKNOWN_REFUSAL.finditer(_blank(text, spans)):
         # Left in the text it would look for the very thing that is refused.
         spans.append(match.span())
@@ -130,10 +129,8 @@ def _attribute_of(
     return gazetteer.price, start
 
 
-def _refusals(
-    text: str, gazetteer: Gazetteer
-) -> Iterator[tuple[int, int, str, tuple[Constraint, ...]]]:
-    """(start, end, value, conditions to avoid) of each refusal that names a known value."""
+def _refusals(text: str, gazetteer: Gazetteer) -> Iterator[tuple[int, int, tuple[Constraint, ...]]]:
+    """(start, end, conditions to avoid) of each refusal that names a known value."""
     for match in _NOT.finditer(text):
         at = match.end()
         if match.group().rstrip(" -").casefold() in ("no", "non", "无", "非"):
@@ -143,7 +140,7 @@ def _refusals(
         start = match.start()
         while (found := _longest_value(text, at, gazetteer)) is not None:
             end, value = found
-            yield start, end, value, gazetteer.phrases[value]
+            yield start, end, gazetteer.phrases[value]
             joint = _OR.match(text, end)
             if joint is None:
                 break
@@ -151,7 +148,13 @@ def _refusals(
     for match in _FREE.finditer(text):
         value = fold(match[1])
         if fold(match.group()) not in gazetteer.phrases and value in gazetteer.phrases:
-            yield match.start(), match.end(), value, gazetteer.phrases[value]
+            yield match.start(), match.end(), gazetteer.phrases[value]
+
+
+def _listed(conditions: Sequence[Constraint]) -> str:
+    """``material plastic, material recycled plastic``, a few of them."""
+    shown = [f"{c.field} {'yes' if c.value is True else c.value}" for c in conditions[:4]]
+    return ", ".join([*shown, *(["…"] if len(conditions) > 4 else [])])
 
 
 def _longest_value(text: str, at: int, gazetteer: Gazetteer) -> tuple[int, str] | None:

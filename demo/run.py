@@ -125,7 +125,7 @@ def run(home: Path, port: int | None, *, once: bool) -> None:
             with ledger.stage("The shop comes in"):
                 _ingest(settings, stores, model, progress)
             with ledger.stage("Profiles of items and people"):
-                model = _profiles(stores, model, progress, ledger)
+                model = _profiles(settings, stores, model, progress, ledger)
             with ledger.stage("What each source is worth"):
                 _fit(settings, stores, progress)
         with ledger.stage("Three answers"):
@@ -211,7 +211,11 @@ def _caption_of(stores: Stores, item_id: str) -> str:
 
 
 def _profiles(
-    stores: Stores, model: LanguageModel | None, progress: ConsoleProgress, ledger: Ledger
+    settings: Settings,
+    stores: Stores,
+    model: LanguageModel | None,
+    progress: ConsoleProgress,
+    ledger: Ledger,
 ) -> LanguageModel | None:
     """Builds them; returns the model, or ``None`` when it was lost on the way."""
 
@@ -225,6 +229,7 @@ def _profiles(
             item_index=stores.item_index,
             user_index=stores.user_index,
             progress=progress,
+            **settings.profiles.model_dump(),
         )
 
     try:

@@ -37,6 +37,7 @@ def build_profiles(
     write_with_llm: bool = True,
     tau_days: float = 730.0,
     max_rows: int = 24,
+    max_texts: int = 100,
 ) -> BuildReport:
     """Bring the profiles of users and items, and their vectors, up to date.
 
@@ -55,6 +56,7 @@ def build_profiles(
         write_with_llm: the model also writes the texts; otherwise a template does.
         tau_days: age in days at which evidence counts 1/e.
         max_rows: strongest rows that are kept in a profile.
+        max_texts: newest reviews (pages, posts, …) that are read for one subject.
 
     Returns:
         What was done and what it cost. An unchanged subject is not written again.
@@ -71,7 +73,11 @@ def build_profiles(
         "user": chosen_subjects(catalog, event_log, "user", users),
     }
     materials = Materials(
-        catalog, event_log, model_id=model.info.model_id if model else None, as_of=as_of
+        catalog,
+        event_log,
+        model_id=model.info.model_id if model else None,
+        as_of=as_of,
+        max_texts=max_texts,
     )
     subjects = [(subject, one) for subject, some in ids.items() for one in some]
     if model is not None:
@@ -154,6 +160,7 @@ def _unread(
     for subject, subject_id in subjects:
         material = materials.of(subject, subject_id)
         report.chunks_left_out += material.left_out
+        report.texts_left_out += material.texts_left_out
         report.texts_too_short += material.too_short
         chunks.update((chunk.key, chunk) for some in material.chunks.values() for chunk in some)
         progress.advance()

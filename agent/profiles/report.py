@@ -19,6 +19,7 @@ class BuildReport:
     texts_cached: int = 0
     texts_failed: int = 0
     texts_too_short: int = 0
+    texts_left_out: int = 0
     chunks_left_out: int = 0
     answers_cut: int = 0
     lines: int = 0

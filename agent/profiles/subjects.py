@@ -30,6 +30,7 @@ class Material:
     evidence: tuple[Evidence, ...]
     chunks: Mapping[str, tuple[Chunk, ...]]
     left_out: int
+    texts_left_out: int
     too_short: int
     choices: tuple[ExtractedRow, ...]
     as_of: datetime
@@ -77,6 +78,7 @@ class Materials:
         model_id: of the model that reads texts; ``None`` when none does.
         as_of: nothing newer is read; ``None`` reads everything, and a subject's own
             latest evidence is its cut-off, so that others' news change nothing.
+        max_texts: the newest that many texts of a subject are read, the older are left out.
     """
 
     def __init__(
@@ -86,20 +88,18 @@ class Materials:
         *,
         model_id: str | None,
         as_of: datetime | None,
+        max_texts: int,
     ) -> None:
         self._catalog = catalog
         self._event_log = event_log
         self._model_id = model_id
         self._as_of = as_of
+        self._max_texts = max_texts
         self._preferences: Preferences | None = None
 
     def of(self, subject: Subject, subject_id: str) -> Material:
         """What is known of one subject; it may be nothing."""
-        evidence = tuple(
-            one
-            for one in self._event_log.evidence(subject, subject_id, self._as_of)
-            if self._as_of is None or one.at <= self._as_of
-        )
+        evidence, texts_left_out = self._evidence(subject, subject_id)
         chunks: dict[str, tuple[Chunk, ...]] = {}
         left_out = too_short = 0
         if self._model_id is not None:
@@ -123,10 +123,22 @@ class Materials:
             evidence=evidence,
             chunks=chunks,
             left_out=left_out,
+            texts_left_out=texts_left_out,
             too_short=too_short,
             choices=choices,
             as_of=self._as_of or max(dated, default=EPOCH),
         )
+
+    def _evidence(self, subject: Subject, subject_id: str) -> tuple[tuple[Evidence, ...], int]:
+        """Evidence up to the cut-off, oldest first, and how many texts were too many."""
+        found = [
+            one
+            for one in self._event_log.evidence(subject, subject_id, self._as_of)
+            if self._as_of is None or one.at <= self._as_of
+        ]
+        reviews = [one for one in found if one.kind in READ_BY_MODEL and one.kind != "caption"]
+        beyond = {one.evidence_id for one in reviews[: -self._max_texts]}
+        return tuple(one for one in found if one.evidence_id not in beyond), len(beyond)
 
     def _shared_preferences(self) -> Preferences:
         if self._preferences is None:

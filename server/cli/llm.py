@@ -33,7 +33,9 @@ def list_models(ctx: typer.Context) -> None:
     from agent.models.registry import load_registry
 
     settings = settings_from(ctx)
-    table = Table("name", "role", "tier", "licence", "languages", "size", "ready")
+    table = Table(box=None)
+    for column in ("name", "role", "tier", "licence", "languages", "size", "ready"):
+        table.add_column(column, no_wrap=column == "name")
     for entry in load_registry().values():
         ready = prepared_path(entry, settings.llm.cache_dir) is not None
         size = f"{entry.bytes / 1e6:,.0f} MB"
@@ -98,16 +100,16 @@ def serve_model(ctx: typer.Context, name: Name = "auto", port: Port = None) -> N
             log_path=llm.cache_dir / "logs" / f"vllm-{llm.port}.log",
             progress=progress,
         )
-    with server:
-        out.print(
-            f"{entry.name} answers at {server.base_url} (log: {server.log_path})", markup=False
-        )
-        out.print("Ctrl-C stops it")
-        try:
+    try:
+        with server:
+            out.print(
+                f"{entry.name} answers at {server.base_url} (log: {server.log_path})", markup=False
+            )
+            out.print("Ctrl-C stops it")
             code = server.wait()
-        except KeyboardInterrupt:
-            out.print("stopping")
-            return
+    except KeyboardInterrupt:
+        out.print("stopped")
+        return
     raise ModelUnavailable(
         f"the model server ended by itself (exit code {code})", f"its log is {server.log_path}"
     )

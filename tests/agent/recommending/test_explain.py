@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from agent.build import Stores, open_stores
 from agent.explain import Explained, Explainer, foreign_evidence, own_evidence
+from agent.matches import shared_value
 from agent.settings import Settings
 from retrieval.fusion.score import FusedCandidate
-from retrieval.types import Claim, Evidence, Explanation
+from retrieval.types import Claim, Evidence, Explanation, Quote
 from tests.agent.recommending.shop import EPOCH, ITEMS, aspect_row
 
 
@@ -77,6 +79,16 @@ def test_two_items_that_share_a_value_are_both_named_and_cited(stores: Stores) -
     assert set(claim.evidence_ids) == {
         "attribute:t1:kind", "attribute:t2:kind", "attribute:t3:kind",
     }  # fmt: skip
+
+
+def test_of_a_list_the_preferred_entry_is_named() -> None:
+    preferred = aspect_row("ann", "taste = cocoa", "like", [("e1", "taste: cocoa, mellow")])
+    row = replace(preferred, label="taste: cocoa")
+    quote = row.quotes[0]
+    assert shared_value(row, quote, Quote("e2", "Taste: herbal, Cocoa")) == "Taste: Cocoa"
+    assert shared_value(row, quote, Quote("e2", "taste: herbal")) == ""
+    assert shared_value(row, quote, Quote("e2", "aroma: cocoa")) == ""
+    assert shared_value(row, quote, quote) == "taste: cocoa, mellow"
 
 
 def test_a_shared_attribute_names_the_item_that_was_taken(stores: Stores) -> None:

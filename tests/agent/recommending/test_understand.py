@@ -124,6 +124,16 @@ def test_what_is_not_certainly_a_refusal_stays_a_wish(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["caffeine-free tea", "tea without caffeine", "没有咖啡因的茶", "no caffeine, please"]
+)
+def test_refusing_an_attribute_that_can_be_none_refuses_its_other_values(text: str) -> None:
+    gazetteer = build_gazetteer(
+        [Item(str(n), "", {"caffeine": v}) for n, v in enumerate(["none", "low", "high"])]
+    )
+    assert {c.value for c in understand(Query(text), gazetteer).avoid} == {"low", "high"}
+
+
+@pytest.mark.parametrize(
     ("text", "rest"),
     [
         ("a mug without a handle, please", "a mug , please"),
