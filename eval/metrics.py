@@ -1,44 +1,45 @@
 """Ranking metrics over one query each; pure functions, NaN where there is nothing to measure.
 
-Formulas follow Järvelin & Kekäläinen (2002) for NDCG with binary gains, and the
-usual definitions of hit rate and recall. ``ranked`` is best first.
+They take the 0-based ranks of the relevant items, one each; ``inf`` for an item that was
+not ranked. A rank may be a half: tied items share the middle of their places. Formulas
+follow Järvelin & Kekäläinen (2002) for NDCG with binary gains, and the usual definitions
+of hit rate and recall.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import InvalidInput
 
+Ranks = NDArray[np.float64]
 
-def ndcg(ranked: Sequence[Hashable], relevant: Collection[Hashable], k: int) -> float:
+
+def ndcg(ranks: Ranks, k: int) -> float:
     """Normalised discounted cumulative gain at ``k``, in [0, 1]; NaN without relevant items."""
-    if not relevant:
+    if not ranks.size:
         return math.nan
-    gains = sum(1.0 / math.log2(p + 2) for p, item in enumerate(ranked[:k]) if item in relevant)
-    ideal = sum(1.0 / math.log2(p + 2) for p in range(min(k, len(relevant))))
-    return gains / ideal
+    gains = float(np.sum(1.0 / np.log2(ranks[ranks < k] + 2)))
+    ideal = float(np.sum(1.0 / np.log2(np.arange(min(k, ranks.size)) + 2)))
+    # Several items that share one middle rank can together gain more than the ideal order.
+    return min(1.0, gains / ideal)
 
 
-def hit_rate(ranked: Sequence[Hashable], relevant: Collection[Hashable], k: int) -> float:
+def hit_rate(ranks: Ranks, k: int) -> float:
     """1 when any relevant item stands in the first ``k``, else 0; NaN without relevant items."""
-    if not relevant:
-        return math.nan
-    return float(any(item in relevant for item in ranked[:k]))
+    return float(np.any(ranks < k)) if ranks.size else math.nan
 
 
-def recall(ranked: Sequence[Hashable], relevant: Collection[Hashable], k: int) -> float:
+def recall(ranks: Ranks, k: int) -> float:
     """Share of the relevant items in the first ``k``, in [0, 1]; NaN without relevant items."""
-    if not relevant:
-        return math.nan
-    return sum(item in relevant for item in ranked[:k]) / len(relevant)
+    return float(np.mean(ranks < k)) if ranks.size else math.nan
 
 
-Metric = Callable[[Sequence[Hashable], Collection[Hashable], int], float]
+Metric = Callable[[Ranks, int], float]
 METRICS: dict[str, Metric] = {"ndcg": ndcg, "hr": hit_rate, "recall": recall}
 
 

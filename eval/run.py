@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eval.config import EvalConfig, Expectation
 from eval.metrics import mean_and_interval, parse_metric
 from eval.splits import Split, global_temporal, leave_last_out
-from eval.systems import make_estimator, rank_full_catalogue
+from eval.systems import make_estimator, ranks_of_relevant
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.errors import InvalidInput
 from retrieval.ports import Progress
@@ -71,7 +71,7 @@ def run_evaluation(
     Args:
         config: what to run.
         interactions: the whole log; its order decides between equal instants.
-        catalogue: every item id; its order decides between equal scores.
+        catalogue: every item id.
         progress: sees one stage, a unit a system and user.
         clock: seconds, for the cost columns.
 
@@ -83,26 +83,25 @@ def run_evaluation(
         reasons = ", ".join(f"{why}: {n}" for why, n in split.left_out.items())
         raise InvalidInput(f"the split leaves no user to test ({reasons})", "relax [split]")
     matrix = InteractionMatrix.from_interactions(split.train, item_ids=catalogue)
-    users = [user for user in split.relevant if user in matrix.user_index]
-    progress.start(f"evaluate {config.name}", len(users) * len(config.systems))
+    relevant = {u: items for u, items in split.relevant.items() if u in matrix.user_index}
+    progress.start(f"evaluate {config.name}", len(relevant) * len(config.systems))
     results = []
     for system in config.systems:
         started = clock()
         estimator = make_estimator(system).fit(matrix)
         fitted = clock()
-        deepest = max(parse_metric(name)[1] for name in config.metrics)
         per_query: dict[str, list[float]] = {name: [] for name in config.metrics}
-        for user, ranked in rank_full_catalogue(estimator, matrix, users, deepest):
+        for ranks in ranks_of_relevant(estimator, matrix, relevant):
             for name, values in per_query.items():
                 metric, cut = parse_metric(name)
-                values.append(metric(ranked, split.relevant[user], cut))
+                values.append(metric(ranks, cut))
             progress.advance()
         figures = {
             name: _figure(np.array(values), config.seed) for name, values in per_query.items()
         }
         results.append(SystemResult(system.name, figures, fitted - started, clock() - fitted))
     return EvalResult(
-        queries=len(users),
+        queries=len(relevant),
         train=len(split.train),
         items=len(catalogue),
         left_out=split.left_out,

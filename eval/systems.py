@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.config import SystemConfig
+from eval.metrics import Ranks
 from retrieval.candidates.ease import Ease
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_knn import ItemKnn
@@ -45,20 +46,35 @@ def make_estimator(config: SystemConfig) -> Estimator:
     return estimator
 
 
-def rank_full_catalogue(
-    estimator: Estimator, matrix: InteractionMatrix, users: Sequence[str], k: int
-) -> Iterator[tuple[str, list[str]]]:
-    """Each user's best ``k`` unseen items over the whole catalogue, best first.
+def ranks_of_relevant(
+    estimator: Estimator,
+    matrix: InteractionMatrix,
+    relevant: Mapping[str, Collection[str]],
+) -> Iterator[Ranks]:
+    """For each user, the ranks of the relevant items among all unseen items of the catalogue.
 
-    Equal scores stand in catalogue order, so a scorer that says nothing cannot look good.
+    Args:
+        estimator: fitted on ``matrix``.
+        matrix: the training interactions; its columns are the whole catalogue.
+        relevant: items to find, by user; every user is a row of ``matrix``.
+
+    Yields:
+        0-based ranks, one for each relevant item, in the order of ``relevant``: how many
+        unseen items score higher plus half of those that score the same, so that a scorer
+        that says nothing ends in the middle. ``inf`` for an item outside the catalogue.
     """
-    order = [matrix.user_index[user] for user in users]
-    for start in range(0, len(order), _BATCH):
-        rows = np.array(order[start : start + _BATCH], dtype=np.int64)
+    users = list(relevant)
+    for start in range(0, len(users), _BATCH):
+        batch = users[start : start + _BATCH]
+        rows = np.array([matrix.user_index[user] for user in batch], dtype=np.int64)
         scores = estimator.score_users(rows).astype(np.float64)
-        seen = matrix.values[rows].toarray() > 0
-        scores[seen] = -np.inf
-        ranked = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        for offset, columns in enumerate(ranked):
-            unseen = (int(c) for c in columns if not seen[offset, c])
-            yield users[start + offset], [matrix.item_ids[c] for c in unseen]
+        scores[matrix.values[rows].toarray() > 0] = -np.inf
+        for user, own in zip(batch, scores, strict=True):
+            yield np.array([_rank(own, matrix.item_index.get(i)) for i in sorted(relevant[user])])
+
+
+def _rank(scores: NDArray[np.float64], column: int | None) -> float:
+    if column is None or np.isneginf(scores[column]):
+        return np.inf
+    higher = int(np.sum(scores > scores[column]))
+    return higher + (int(np.sum(scores == scores[column])) - 1) / 2
