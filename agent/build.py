@@ -73,13 +73,12 @@ def load_snapshot(stores: Stores) -> Snapshot:
 
     items = list(stores.catalog.items())
     sources, missing = _fit_sources(stores, items)
-    weights = _weights(stores.settings.store.home, stores.database.data_hash())
-    notes = [*missing, weights.note] if weights.kind == "prior" else missing
+    weights, note = _weights(stores.settings.store.home, stores.database.data_hash())
     return Snapshot(
         sources=sources,
         weights=weights,
         gazetteer=build_gazetteer(items),
-        notes=tuple(note for note in notes if note),
+        notes=tuple(one for one in (*missing, note) if one),
     )
 
 
@@ -134,11 +133,11 @@ def _text_vector(embedder: Embedder) -> Callable[[Query], NDArray[np.float32] | 
     return lambda query: embed(query.text) if query.text else None
 
 
-def _weights(home: Path, data_hash: str) -> FusionWeights:
-    """The learned weights of ``home``, or the prior with a note that says why.
+def _weights(home: Path, data_hash: str) -> tuple[FusionWeights, str]:
+    """The weights to use, and what the reader of an answer should know about them.
 
-    The prior answers when nothing was learned yet, when the file cannot be used, and when
-    the data is no longer what the weights were learned from.
+    The prior answers when nothing was learned yet and when the file cannot be used. Weights
+    learned from older data stay: one new event does not undo what thousands taught.
     """
     from agent.fusion_file import load_weights
     from retrieval.errors import InvalidInput
@@ -148,11 +147,11 @@ def _weights(home: Path, data_hash: str) -> FusionWeights:
         weights = load_weights(home)
     except InvalidInput as error:
         _log.warning("%s", error.message)
-        return prior_weights(data_hash, f"fusion weights are the prior: {error.message}")
+        return prior_weights(data_hash), f"fusion weights are the prior: {error.message}"
     if weights is None:
-        return prior_weights(data_hash, "fusion weights are the prior: `palate fit` learns them")
+        return prior_weights(data_hash), "fusion weights are the prior: `palate fit` learns them"
+    if weights.kind == "prior":
+        return weights, weights.note
     if weights.data_hash != data_hash:
-        return prior_weights(
-            data_hash, "fusion weights are the prior: the data changed since `palate fit`"
-        )
-    return weights
+        return weights, "the data changed since `palate fit` learned the weights"
+    return weights, ""

@@ -16,8 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-import jieba
-import Stemmer
+from retrieval.language import chinese_words, english_stems
 
 CONTAINMENT = 0.6
 
@@ -94,16 +93,15 @@ def content_words(text: str, *, everything: bool = False) -> tuple[str, ...]:
     """
     text = _fold_width(text)
     english, chinese = _lexicon("en"), _lexicon("zh")
-    stemmer = Stemmer.Stemmer("english")
     words: dict[str, None] = {}
     for word in _latin(text):
         folded = word.casefold().replace("’", "'").removesuffix("'s")
         if everything or (folded not in english.stop and folded not in english.frame):
-            words[str(stemmer.stemWord(folded))] = None
+            words.update(dict.fromkeys(english_stems([folded])))
             if everything and "-" in folded:
-                words.update(dict.fromkeys(str(stemmer.stemWord(p)) for p in folded.split("-")))
+                words.update(dict.fromkeys(english_stems(folded.split("-"))))
     for run in _HAN.findall(text):
-        for word in _segmenter().lcut(run):
+        for word in chinese_words(run):
             if everything or (word not in chinese.stop and word not in chinese.frame):
                 words[word] = None
     return tuple(words)
@@ -225,15 +223,6 @@ def _latin(text: str) -> list[str]:
 
 def _fold_width(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
-
-
-@cache
-def _segmenter() -> jieba.Tokenizer:
-    # jieba announces on stderr that it loads its dictionary; nobody asked.
-    jieba.setLogLevel("WARNING")
-    tokenizer = jieba.Tokenizer()
-    tokenizer.initialize()
-    return tokenizer
 
 
 @cache

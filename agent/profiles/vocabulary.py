@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-import Stemmer
+from retrieval.language import english_stems
 
 MAX_LABEL = 40
 
@@ -46,7 +46,7 @@ def _stemmed(label: str) -> str:
     # " = " is kept for what code derives from choices (see agent.profiles.attributes).
     label = label.replace("=", " ")
     words = label.removeprefix("the ").removeprefix("its ").split()
-    return " ".join(Stemmer.Stemmer("english").stemWords(words))
+    return " ".join(english_stems(words))
 
 
 @cache

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import Stemmer
-
-from retrieval.candidates.segment import chinese_words
+from retrieval.language import chinese_words, english_stems
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TERM = re.compile(rf"(?P<han>[{_HAN}]+)|\d+(?:\.\d+)+|(?:(?![{_HAN}])[^\W_])+(?:'[a-z]+)?")
@@ -55,4 +53,4 @@ def _folded(text: str) -> str:
 
 def _stemmed(words: list[str]) -> list[str]:
     # A stemmer keeps a cache that threads must not share; making one is cheap.
-    return [term for term in Stemmer.Stemmer("english").stemWords(words) if term]
+    return [term for term in english_stems(words) if term]

@@ -313,7 +313,9 @@ def _learned(settings: Settings, data_hash: str) -> None:
     (settings.store.home / "fusion.json").write_text(weights.to_json(), encoding="utf-8")
 
 
-def test_learned_weights_are_used_until_the_data_changes(filled: Settings, build: Build) -> None:
+def test_learned_weights_outlive_new_data_and_the_trace_says_so(
+    filled: Settings, build: Build
+) -> None:
     with open_stores(filled) as stores:
         _learned(filled, stores.database.data_hash())
     recommender = build(filled)
@@ -321,7 +323,7 @@ def test_learned_weights_are_used_until_the_data_changes(filled: Settings, build
     recommender.event_log.append_interactions([Interaction("new", "k1", "like", 1.0, EPOCH)])
     recommender.refresh()
     trace = recommender.recommend(Query(user_id="bob")).trace
-    assert trace.weights_used == "prior"
+    assert trace.weights_used == "learned"
     assert any("the data changed" in note for note in trace.notes)
 
 

@@ -93,7 +93,7 @@ def test_a_document_holds_title_attribute_values_and_profile() -> None:
 def test_loading_the_segmenter_says_nothing_and_leaves_no_shared_cache(tmp_path: object) -> None:
     code = (
         "import os, tempfile\n"
-        "from retrieval.candidates.segment import chinese_words\n"
+        "from retrieval.language import chinese_words\n"
         "print('/'.join(chinese_words('红酒配牛排')), os.listdir(tempfile.gettempdir()))"
     )
     run = subprocess.run(
