@@ -35,7 +35,7 @@ def list_models(ctx: typer.Context) -> None:
     settings = settings_from(ctx)
     table = Table(box=None)
     for column in ("name", "role", "tier", "licence", "languages", "size", "ready"):
-        table.add_column(column, no_wrap=column == "name")
+        table.add_column(column, no_wrap=True)
     for entry in load_registry().values():
         ready = prepared_path(entry, settings.llm.cache_dir) is not None
         size = f"{entry.bytes / 1e6:,.0f} MB"
