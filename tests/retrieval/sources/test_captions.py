@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,6 +89,25 @@ def test_a_picture_without_text_has_no_label(captioner: ComposedCaptioner, tmp_p
 def test_a_tiny_picture_is_no_problem(captioner: ComposedCaptioner, tmp_path: Path) -> None:
     Image.new("RGB", (1, 1), (210, 40, 40)).save(tmp_path / "dot.png")
     assert "colours red" in captioner.caption(tmp_path / "dot.png")
+
+
+@pytest.mark.parametrize("size", [(5000, 2), (2, 5000), (1280, 17), (17, 1280)])
+def test_a_strip_is_not_blown_up_by_the_reader(
+    captioner: ComposedCaptioner, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    Image.new("RGB", size, (210, 40, 40)).save(tmp_path / "strip.png")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "colours red" in captioner.caption(tmp_path / "strip.png")
+    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown_mib < 1500
+
+
+def test_text_on_a_wide_banner_is_still_read(captioner: ComposedCaptioner, tmp_path: Path) -> None:
+    with Image.open(SHOP / "tea-sencha.png") as image:
+        banner = Image.new("RGB", (1600, 60), "white")
+        banner.paste(image.convert("RGB").crop((120, 180, 280, 240)), (700, 0))
+    banner.save(tmp_path / "banner.png")
+    assert "SENCHA" in captioner.caption(tmp_path / "banner.png")
 
 
 def test_an_unusable_picture_is_an_error_and_no_caption(
