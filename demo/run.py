@@ -13,19 +13,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from socket import socket
+from threading import Thread
 
 from rich.table import Table
 
 from agent.build import build_recommender
 from agent.captioner import choose_captioner
 from agent.fit import fit_fusion
-from agent.fusion_file import save_weights
+from agent.fusion_file import FUSION_FILE, save_weights
 from agent.ingest import ingest
+from agent.models.late import LateModel, late_language_model
 from agent.models.prepare import prepare
-from agent.models.running import choose_model, language_model
+from agent.models.running import choose_model
 from agent.ports import LanguageModel
 from agent.profiles.build import build_profiles
 from agent.profiles.report import BuildReport
@@ -33,7 +35,7 @@ from agent.progress import ConsoleProgress, spoken_seconds
 from agent.recommend import Recommender
 from agent.settings import Settings, read_settings
 from agent.stores import Stores, open_stores
-from retrieval.errors import InvalidInput, NotFound, PalateError
+from retrieval.errors import InvalidInput, ModelUnavailable, NotFound, PalateError
 from retrieval.types import Query, Subject
 from server.app import create_app
 from server.auth import require_closed_door
@@ -120,6 +122,9 @@ def run(home: Path, port: int | None, *, once: bool) -> None:
         progress = running.enter_context(ConsoleProgress(err))
         with ledger.stage("The language model"):
             model = _model(settings, progress, running)
+            # A home that was finished once answers from its caches; the model joins later.
+            if once or not (settings.store.home / FUSION_FILE).is_file():
+                model = _waited(model, progress)
             progress.close()
         with open_stores(settings) as stores:
             with ledger.stage("The shop comes in"):
@@ -128,20 +133,51 @@ def run(home: Path, port: int | None, *, once: bool) -> None:
                 model = _profiles(settings, stores, model, progress, ledger)
             with ledger.stage("What each source is worth"):
                 _fit(settings, stores, progress)
-        with ledger.stage("Three answers"):
+        with ledger.stage("The service"):
             progress.start("loading the catalogue and fitting the sources", None)
             recommender = build_recommender(settings, model=model)
             running.enter_context(closing(recommender))
             progress.close()
-            _answer(recommender, ledger)
-        ledger.show()
-        if once:
-            return
-        app = create_app(settings, recommender=recommender)
-        out.print()
-        out.print(f"Palate answers at [bold]{url_of(bound)}[/bold] (stop with Ctrl-C)")
-        serve_until_stopped(app, bound, settings.server)
+        if isinstance(model, LateModel) and not model.ready:
+            _say_where(bound)
+            out.print("The language model joins in a minute or two; until then the fused score")
+            out.print("ranks. The three answers come when it is there.")
+            Thread(target=_show, args=(recommender, ledger), daemon=True).start()
+        else:
+            _show(recommender, ledger)
+            if once:
+                return
+            _say_where(bound)
+        serve_until_stopped(create_app(settings, recommender=recommender), bound, settings.server)
     out.print("Stopped.")
+
+
+def _say_where(bound: socket) -> None:
+    out.print()
+    out.print(f"Palate answers at [bold]{url_of(bound)}[/bold] (stop with Ctrl-C)")
+
+
+def _show(recommender: Recommender, ledger: Ledger) -> None:
+    with ledger.stage("Three answers"):
+        if isinstance(recommender.model, LateModel):
+            with suppress(ModelUnavailable):  # then each answer says why
+                recommender.model.wait()
+        _answer(recommender, ledger)
+    ledger.show()
+
+
+def _waited(model: LanguageModel | None, progress: ConsoleProgress) -> LanguageModel | None:
+    """The model once it is there; ``None``, said aloud, when it cannot be started."""
+    if not isinstance(model, LateModel):
+        return model
+    progress.start("starting the language model", None)
+    try:
+        model.wait()
+    except ModelUnavailable as error:
+        progress.note(f"No language model: {error.message}.")
+        progress.note("Going on without: reviews stay unread and the fused score alone ranks.")
+        return None
+    return model
 
 
 @contextmanager
@@ -171,7 +207,7 @@ def _model(
             settings = settings.model_copy(
                 update={"llm": llm.model_copy(update={"model": entry.name})}
             )
-        model = running.enter_context(language_model(settings, progress))
+        model = running.enter_context(late_language_model(settings, progress))
     except PalateError as error:
         progress.note(f"No language model: {error.message}.")
         if error.hint:

@@ -74,6 +74,22 @@ def prepared_path(entry: ModelEntry, cache_dir: Path) -> Path | None:
     return folder if whole else None
 
 
+def require_prepared(entry: ModelEntry, cache_dir: Path) -> Path:
+    """Where the ready model is.
+
+    Raises:
+        ModelUnavailable: ``prepare`` has still to run; the hint says how.
+    """
+    folder = prepared_path(entry, cache_dir)
+    if folder is None:
+        raise ModelUnavailable(
+            f"{entry.name} is not prepared in {cache_dir}",
+            f"run: palate llm prepare {entry.name} (or set llm.base_url to a server, or "
+            "llm.model = none)",
+        )
+    return folder
+
+
 def _folder(entry: ModelEntry, cache_dir: Path) -> Path:
     return (cache_dir / "converted" / f"{entry.sha256[:16]}-v{convert.VERSION}").absolute()
 

@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from agent.models import machine
 from agent.models.fetch import locked
-from agent.models.prepare import prepared_path
+from agent.models.prepare import require_prepared
 from agent.models.probe import probe
 from agent.models.registry import ModelEntry, Tier, find_model
 from agent.models.serve import HOST, check_port, plan, served_models, start_server
@@ -92,13 +92,7 @@ def _local(llm: LLMSettings, progress: Progress) -> Iterator[LanguageModel]:
     ):
         if entry.name not in served_models(base_url, timeout=2.0):
             check_port(llm.port)
-            folder = prepared_path(entry, llm.cache_dir)
-            if folder is None:
-                raise ModelUnavailable(
-                    f"{entry.name} is not prepared in {llm.cache_dir}",
-                    f"run: palate llm prepare {entry.name} (or set llm.base_url to a server, or "
-                    "llm.model = none)",
-                )
+            folder = require_prepared(entry, llm.cache_dir)
             server = start_server(
                 entry,
                 folder,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from retrieval.ports import Catalog, Embedder, ProfileStore, Progress, VectorIndex
 from retrieval.types import Profile, Subject
@@ -37,10 +38,10 @@ def embed_profiles(
             stale.append(subject_id)
     progress.start(f"embed {subject}s", len(stale))
     embedded = 0
-    for start in range(0, len(stale), _BATCH):
-        batch = stale[start : start + _BATCH]
-        texts = _texts(subject, batch, catalog, profiles)
-        gone.update(set(batch) - {profile.subject_id for profile, _ in texts})
+    found = _profiles(subject, stale, profiles)
+    while batch := list(islice(found, _BATCH)):
+        texts = _texts(subject, batch, catalog)
+        gone.update({one.subject_id for one in batch} - {one.subject_id for one, _ in texts})
         if texts:
             vectors = embedder.embed([text for _, text in texts])
             index.upsert(
@@ -63,14 +64,22 @@ def index_text(title: str, profile: Profile) -> str:
     return ". ".join(part for part in parts if part)
 
 
+def _profiles(subject: Subject, ids: Sequence[str], profiles: ProfileStore) -> Iterator[Profile]:
+    """The stored profiles of ``ids``; read page by page where they are most of all anyway."""
+    if len(ids) > _BATCH:
+        wanted = set(ids)
+        yield from (one for one in profiles.profiles(subject) if one.subject_id in wanted)
+        return
+    for subject_id in ids:
+        profile = profiles.get(subject, subject_id)
+        if profile is not None:
+            yield profile
+
+
 def _texts(
-    subject: Subject, ids: Sequence[str], catalog: Catalog, profiles: ProfileStore
+    subject: Subject, batch: Sequence[Profile], catalog: Catalog
 ) -> list[tuple[Profile, str]]:
+    ids = [profile.subject_id for profile in batch]
     titles = {item.item_id: item.title for item in catalog.items(ids)} if subject == "item" else {}
-    found: Iterable[Profile | None] = (profiles.get(subject, subject_id) for subject_id in ids)
-    texts = [
-        (profile, index_text(titles.get(profile.subject_id, ""), profile))
-        for profile in found
-        if profile is not None
-    ]
+    texts = [(one, index_text(titles.get(one.subject_id, ""), one)) for one in batch]
     return [(profile, text) for profile, text in texts if text]

@@ -6,7 +6,7 @@ import hashlib
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from retrieval.language import english_stems
@@ -23,6 +23,7 @@ def aspect_label(raw: str) -> str:
     return "" if label in _vocabulary()[1] else label
 
 
+@lru_cache(maxsize=50_000)
 def aspect_key(label: str) -> str:
     """The normalised key of a label: the vocabulary's key, or the label's own stems."""
     keys, _, tails = _vocabulary()

@@ -51,16 +51,18 @@ def serve(
         bound = running.enter_context(bound_socket(settings.server.host, settings.server.port))
         # The heavy part, once nothing cheap can go wrong any more.
         from agent.build import build_recommender
-        from agent.models.running import language_model
+        from agent.models.late import LateModel, late_language_model
         from server.app import create_app
 
         with ConsoleProgress() as progress:
-            model = running.enter_context(language_model(settings, progress))
+            model = running.enter_context(late_language_model(settings, progress))
             progress.start("loading the catalogue and fitting the sources", None)
             recommender = build_recommender(settings, model=model)
             running.enter_context(closing(recommender))
         app = create_app(settings, recommender=recommender)
         out.print(f"Palate answers at {url_of(bound)} (stop with Ctrl-C)")
+        if isinstance(model, LateModel) and not model.ready:
+            out.print("The language model is starting; until it joins the fused score ranks.")
         serve_until_stopped(app, bound, settings.server)
     out.print("Stopped.")
 

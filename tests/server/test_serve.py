@@ -234,3 +234,15 @@ def test_sigterm_ends_it_with_zero_and_no_trace(
     assert started.returncode == 0, err
     assert out == "Stopped.\n"
     assert "Traceback" not in err
+
+
+def test_ctrl_c_ends_it_cleanly_too(tmp_path: Path) -> None:
+    started = palate("--home", str(tmp_path / "home"), "serve", "--port", "0", "--no-llm")
+    url = wait_for_url(started)
+    empty = httpx.post(f"{url}/v1/recommend", json={}, timeout=60).json()
+    assert empty["recommendations"] == [], "an empty home answers too"
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=30)
+    assert started.returncode == 0, err
+    assert out == "Stopped.\n"
+    assert "Traceback" not in err
