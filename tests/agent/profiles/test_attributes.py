@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.profiles.attributes import TOP_PREFERENCES, Preferences, attribute_rows, liked_items
 from retrieval.types import Interaction, InteractionKind
 
-if TYPE_CHECKING:
-    Shop = Any
-
+Shop = Any  # the fixture of conftest.py
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""One text a call, every answer kept as it comes, a model that fails costs only what it did not do."""
+"""One text a call, each answer kept as it comes; a model that fails costs only what it left."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

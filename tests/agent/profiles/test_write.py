@@ -61,9 +61,9 @@ def test_the_template_tells_every_row_with_its_ids() -> None:
         "Needs case (“I need a case”).",
         "On price: “a bargain for students”.",
         "Often chooses colour: red (1×).",
-        "Facts: country: Italy." if False else "",
-    ][:5] or sentences
-    assert {one for s in sentences for one in s.row_ids} <= {one.row_id for one in ROWS}
+        "Facts: country: Italy.",
+    ]
+    assert {one for s in sentences for one in s.row_ids} == {one.row_id for one in ROWS}
 
 
 def test_the_template_speaks_chinese() -> None:
@@ -133,7 +133,7 @@ def test_supported_sentences_are_kept_with_their_rows_and_facts_follow() -> None
     [
         ("The sound is warm and clear.", "cites no row"),
         ("The sound is warm and clear. [9]", "row 9 does not exist"),
-        ("The sound is warm and clear. [0]", "row 0 does not exist" if False else "does not exist"),
+        ("The sound is warm and clear. [0]", "does not exist"),
         ("Owners dislike the warm and clear sound. [1]", "says dislike"),
         ("Owners like the gold finish and long neck. [1]", "content words"),
         ("The sound is warm and clear for 12 hours. [1]", "number 12"),
@@ -170,5 +170,6 @@ def test_attributes_do_not_crowd_out_what_people_said() -> None:
 
 
 def test_long_quotes_are_cut_at_a_word() -> None:
-    assert clipped("word " * 40) == ("word " * 16).strip() + "…" or len(clipped("word " * 40)) <= 81
+    assert clipped("word " * 40) == "word " * 15 + "word…"
+    assert clipped("很" * 200) == "很" * 80 + "…"
     assert clipped(" short \n text ") == "short text"
