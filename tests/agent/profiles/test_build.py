@@ -146,7 +146,7 @@ def test_a_model_that_dies_leaves_what_is_done_and_the_next_build_goes_on(
             killed.build(ScriptedModel(die_after=after))
     report = killed.build(ScriptedModel())
     whole.build(ScriptedModel())
-    assert report.texts_cached == 5
+    assert report.texts_cached == 4
     assert contents(killed) == contents(whole)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from agent.settings import read_settings
 from agent.stores import open_stores
 from retrieval.types import Item, Review, User
+from server.cli.main import main
 
 ODD = "ann/1 😀"
 
@@ -41,33 +44,53 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def palate(
-    home: Path, *arguments: str, model: str = "scripted"
-) -> subprocess.CompletedProcess[str]:
+def process(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "server.cli.main", "--home", str(home), "profiles", *arguments],
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "PALATE_LLM_MODEL": model},
+        env={**os.environ, "PALATE_LLM_MODEL": "scripted"},
     )
 
 
-def test_build_says_what_it_did_and_the_second_time_does_nothing(home: Path) -> None:
-    done = palate(home, "build")
+Palate = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def palate(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Palate]:
+    """Runs ``palate profiles …`` in this process; gives exit code, stdout and stderr."""
+    before = logging.getLogger().handlers[:]
+
+    def run(*arguments: str, model: str = "scripted") -> tuple[int, str, str]:
+        monkeypatch.setenv("PALATE_LLM_MODEL", model)
+        code = main(["--home", str(home), "profiles", *arguments])
+        return code, *capsys.readouterr()
+
+    yield run
+    logging.getLogger().handlers[:] = before
+
+
+def test_build_says_what_it_did_and_the_second_time_does_nothing(
+    home: Path, palate: Palate
+) -> None:
+    done = process(home, "build")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5 profiles written")
     assert "6 calls" in done.stdout
-    again = palate(home, "build")
-    assert again.stdout.startswith("0 profiles written (0 by the model), 5 unchanged, 0 vectors")
-    assert "calls" not in again.stdout
+    code, out, err = palate("build")
+    assert code == 0, err
+    assert out.startswith("0 profiles written (0 by the model), 5 unchanged, 0 vectors")
+    assert "calls" not in out
 
-    shown = palate(home, "show", "user", ODD)
-    assert shown.returncode == 0, shown.stderr
-    assert "[bold]handle[/bold]" in shown.stdout.replace("\n", " ")
-    assert "review:r0:user" in shown.stdout
+    code, out, err = palate("show", "user", ODD)
+    assert code == 0, err
+    assert "[bold]handle[/bold]" in out.replace("\n", " ")
+    assert "review:r0:user" in out
 
-    record = json.loads(palate(home, "show", "user", ODD, "--json").stdout)
+    record = json.loads(palate("show", "user", ODD, "--json")[1])
     assert record["id"] == ODD
     assert record["rows"][0]["quotes"][0]["evidence_id"].startswith("review:r")
 
@@ -87,19 +110,18 @@ def test_build_says_what_it_did_and_the_second_time_does_nothing(home: Path) -> 
     ],
 )
 def test_bad_input_is_one_line_and_a_hint(
-    home: Path, arguments: list[str], code: int, message: str, hint: str
+    palate: Palate, arguments: list[str], code: int, message: str, hint: str
 ) -> None:
-    done = palate(home, *arguments)
-    assert done.returncode == code
-    assert message in done.stderr
-    assert hint in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    assert done.stdout == ""
+    returned, out, err = palate(*arguments)
+    assert (returned, out) == (code, "")
+    assert message in err
+    assert hint in err
+    assert "Traceback" not in err
 
 
-def test_ids_may_come_from_a_file_and_no_llm_means_no_model(home: Path, tmp_path: Path) -> None:
+def test_ids_may_come_from_a_file_and_no_llm_means_no_model(palate: Palate, tmp_path: Path) -> None:
     ids = tmp_path / "ids.txt"
     ids.write_text(f"{ODD}\nbob\n", encoding="utf-8-sig")
-    done = palate(home, "build", "--users", f"@{ids}", "--no-llm", model="not-a-model")
-    assert done.returncode == 0, done.stderr
-    assert "profiles written (0 by the model)" in done.stdout
+    code, out, err = palate("build", "--users", f"@{ids}", "--no-llm", model="not-a-model")
+    assert code == 0, err
+    assert "profiles written (0 by the model)" in out
