@@ -123,7 +123,7 @@ def test_a_started_server_is_stopped_whatever_happens(
     def connected(model: object, progress: object) -> Iterator[object]:
         yield model
 
-    monkeypatch.setattr(running, "prepared_path", lambda entry, cache: tmp_path)
+    monkeypatch.setattr(running, "require_prepared", lambda entry, cache: tmp_path)
     monkeypatch.setattr(running, "start_server", lambda *args, **kwargs: Server())
     monkeypatch.setattr(running, "_connected", connected)
 

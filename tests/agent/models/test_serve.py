@@ -145,7 +145,7 @@ def test_sizes_follow_the_dtype_and_the_window(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(machine, "cpu_flags", lambda: frozenset({"avx2"}))
     plain = serve.plan(find_model(SMALL), 4096)
     assert plain.dtype == "float32"
-    assert 9 * machine.GIB < plain.need_bytes < 12 * machine.GIB
+    assert 13 * machine.GIB < plain.need_bytes < 15 * machine.GIB
     monkeypatch.setattr(machine, "cpu_flags", lambda: frozenset({"avx512f"}))
     half = serve.plan(find_model(SMALL), 4096)
     assert half.dtype == "bfloat16"
