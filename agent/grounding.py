@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Literal
 
 from retrieval.language import chinese_words, english_stems
@@ -144,13 +145,16 @@ def _opinions(text: str, *, verbs: bool) -> Iterator[bool]:
     breaks = _raw()["en"]["breaks"].split()
     # A negator reaches three words on, and not across punctuation or "but".
     reach = 0
-    for token in re.findall(r"[^\W\d_]+|[.,;:!?]", text.casefold()):
+    tokens = re.findall(r"[^\W\d_]+|[.,;:!?]", text.casefold())
+    for token, following in pairwise([*tokens, ""]):
         if token in english.negators:
             reach = 4
         elif token in breaks or not token.isalpha():
             reach = 0
         elif token in good or token in bad:
             yield (token in good) != (reach > 0)
+        elif token == "too" and not verbs and following.isalpha() and following not in english.stop:
+            yield reach > 0  # "too heavy" blames, "not too heavy" does not
         reach = max(0, reach - 1)
     for match in _han_pattern(verbs).finditer(text):
         word = match.group(2)

@@ -24,6 +24,12 @@ _POLARITIES: dict[str, Polarity] = {
     "price": "price", "价格": "price", "价钱": "price",
     "context": "context", "场景": "context", "情境": "context", "背景": "context",
 }  # fmt: skip
+_MONEY = re.compile(
+    r"\b(?:pric\w*|costs?|costing|costly|cheap\w*|expensive|overpriced|money|worth|value|bargain"
+    r"|afford\w*|deals?|paid|pay|bucks?|dollars?|cents?|budget|discount\w*|sale|inexpensive)\b"
+    r"|[$€£¥￥]|[价钱元贵值]|便宜|划算|实惠|优惠|打折|\d块",
+    re.IGNORECASE,
+)
 _BULLET = re.compile(r"^\s*(?:[-*•·‣]+|\(?\d{1,2}\s*[.)、:：)])\s*")
 _NOTHING = re.compile(r"^\W*(?:none|nothing|n/?a|无|没有)\W*$", re.IGNORECASE)
 
@@ -55,7 +61,8 @@ def parse_extraction(output: str, source: str) -> ParsedOutput:
     Numbering, bullets, full-width bars and table rules are forgiven. A line counts as
     malformed without three parts, with an unknown polarity, without an aspect, or beyond
     the fourth; as not verbatim when its quote is not in ``source``; as an instruction when
-    it commands a model. An answer of "none" has no lines and nothing malformed.
+    it commands a model. A price that names no money is context. An answer of "none" has no
+    lines and nothing malformed.
     """
     lines: list[ParsedLine] = []
     counts = {"malformed": 0, "not_verbatim": 0, "instructions": 0, "doubted": 0}
@@ -88,6 +95,8 @@ def _read_line(
         return "not_verbatim"
     if is_instruction(quote) or is_instruction(label):
         return "instructions"
+    if polarity == "price" and not _MONEY.search(f"{quote} {label}"):
+        polarity = "context"
     # The cheap second look: small models read "no smell" as a complaint.
     opposite = {"like": "dislike", "dislike": "like"}.get(polarity)
     return ParsedLine(label, polarity, quote, 0.5 if opposite and stance(quote) == opposite else 1)

@@ -16,7 +16,7 @@ from retrieval.ports import Catalog, EventLog
 from retrieval.types import Evidence, Subject, content_hash
 
 # Raise when code changes what a profile says, so that every profile is built anew.
-FORMAT = "profile-1"
+FORMAT = "profile-2"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
