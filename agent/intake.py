@@ -105,8 +105,8 @@ class Intake:
     def reviews(self, reviews: Sequence[Review]) -> tuple[int, int, int]:
         """Reviews, and a rating interaction of each that has a rating.
 
-        The rating is left out when the user has another interaction with that item: then
-        the log already says what the review would.
+        The rating is left out when the log has another rating of that item by that user. A
+        purchase is none: who bought a thing and gave it one star did not like it.
 
         Returns:
             (reviews new or different, ratings derived, of these new).
@@ -122,7 +122,8 @@ class Intake:
                 continue
             rating = Interaction(review.user_id, review.item_id, "rating", review.rating, review.at)
             known = self._events_of(review.user_id)[review.item_id]
-            if not known or (rating.kind, rating.at) in known:
+            rated = {event for event in known if event[0] == "rating"}
+            if not rated or (rating.kind, rating.at) in rated:
                 known.add((rating.kind, rating.at))
                 yield rating
 

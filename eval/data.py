@@ -56,7 +56,7 @@ def _interactions(data: DataSet, progress: Progress) -> list[Interaction]:
     progress.start("read interactions", data.total("interactions") + data.total("reviews"))
     found = [row.record for row in data.rows("interactions", advance=progress.advance)]
     interactions = [record for record in found if isinstance(record, Interaction)]
-    known = {(x.user_id, x.item_id) for x in interactions}
+    known = {(x.user_id, x.item_id) for x in interactions if x.kind == "rating"}
     for review in data.reviews():
         if review.rating is not None and (review.user_id, review.item_id) not in known:
             interactions.append(

@@ -23,6 +23,6 @@ def history_sources(
         ease_max_items: size of the catalogue above which iALS replaces EASE.
     """
     matrix = InteractionMatrix.from_interactions(
-        interactions, item_ids=item_ids, weights=KIND_WEIGHTS
+        interactions, item_ids=item_ids, weights=KIND_WEIGHTS, positive="not-disliked"
     )
     return fit_behaviour(matrix, ease_max_items), PopularSource(matrix)

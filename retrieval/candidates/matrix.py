@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from retrieval.errors import InvalidInput
 from retrieval.types import Interaction, InteractionKind
 
-Positive = Literal["all", "liked"]
+Positive = Literal["all", "not-disliked", "liked"]
 Indices = NDArray[np.int64]
 
 # How much one event of a kind says, relative to a purchase. A dislike is no sign of taste.
@@ -64,8 +64,10 @@ class InteractionMatrix:
                 out. ``None`` takes the items that occur, in id order.
             weights: weight by kind, missing kinds weigh 0; ``None`` makes every kind but
                 ``dislike`` weigh 1. ``KIND_WEIGHTS`` are usual ones for a shop.
-            positive: "all" counts every rating; "liked" only ratings that are at least
-                the user's own mean, whatever the scale.
+            positive: "all" counts every rating; "not-disliked" leaves out every pair whose
+                latest rating is more than one standard deviation below the log's mean, a
+                purchase of it included; "liked" counts only ratings that are at least the
+                user's own mean. None of them needs to know the scale.
 
         Raises:
             InvalidInput: a weight is negative or not finite, or ``item_ids`` repeats an id.
@@ -139,9 +141,28 @@ def _positives(interactions: Iterable[Interaction], positive: Positive) -> Itera
     if positive == "all":
         return interactions
     events = list(interactions)
+    if positive == "not-disliked":
+        return _without_dislikes(events)
     ratings: dict[str, list[float]] = {}
     for event in events:
         if event.kind == "rating":
             ratings.setdefault(event.user_id, []).append(event.value)
     means = {user: sum(values) / len(values) for user, values in ratings.items()}
     return [e for e in events if e.kind != "rating" or e.value >= means[e.user_id]]
+
+
+def _without_dislikes(events: list[Interaction]) -> list[Interaction]:
+    latest: dict[tuple[str, str], Interaction] = {}
+    for event in events:
+        key = (event.user_id, event.item_id)
+        # Of two at one instant the lower counts, so that the order of the log does not.
+        if event.kind == "rating" and (
+            key not in latest or (latest[key].at, -latest[key].value) < (event.at, -event.value)
+        ):
+            latest[key] = event
+    if not latest:
+        return events
+    values = np.sort(np.array([event.value for event in latest.values()], dtype=np.float64))
+    bar = values.mean() - values.std()
+    disliked = {key for key, event in latest.items() if event.value < bar}
+    return [event for event in events if (event.user_id, event.item_id) not in disliked]

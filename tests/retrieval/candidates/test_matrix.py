@@ -84,3 +84,21 @@ def test_a_weight_that_is_no_weight_is_named(weight: float) -> None:
 def test_a_repeated_column_is_refused() -> None:
     with pytest.raises(InvalidInput, match="repeats an id"):
         InteractionMatrix.from_interactions([], item_ids=["a", "a"])
+
+
+def test_a_thing_rated_far_below_the_usual_counts_for_nothing_even_when_bought() -> None:
+    def event(user: str, item: str, kind: InteractionKind, value: float, day: int) -> Interaction:
+        return Interaction(user, item, kind, value, datetime(2024, 1, day, tzinfo=UTC))
+
+    log = [
+        *(event(f"u{n}", "good", "rating", 5.0, 1) for n in range(8)),
+        event("ann", "bad", "purchase", 1.0, 2),
+        event("ann", "bad", "rating", 1.0, 3),
+        event("bob", "bad", "rating", 1.0, 2),
+        event("bob", "bad", "rating", 5.0, 4),  # who changes his mind is believed
+    ]
+    matrix = InteractionMatrix.from_interactions(log, positive="not-disliked")
+    assert "ann" not in matrix.user_index
+    assert matrix.item_ids[int(matrix.items_of(matrix.user_index["bob"])[0])] == "bad"
+    unrated = [event("ann", "bad", "purchase", 1.0, 2)]
+    assert InteractionMatrix.from_interactions(unrated, positive="not-disliked").shape == (1, 1)
