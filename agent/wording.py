@@ -25,7 +25,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "value_two": "You chose {title} and {title2}, which share {item} with this one.",
         "contrast": "You complained about {user} with {title}; {says}.",
         "contrast_untitled": "You complained about {user}; {says}.",
-        "warning": "Careful: you complained about {user}, and of this one {says}.",
+        "warning": "Careful: you complained about {user}, and {says}.",
         "disagrees": "On the other hand, {says}.",
         "disagrees_alone": "One thing to know: {says}.",
     },
