@@ -35,7 +35,14 @@ from agent.progress import ConsoleProgress, spoken_seconds
 from agent.recommend import Recommender
 from agent.settings import Settings, read_settings
 from agent.stores import Stores, open_stores
-from retrieval.errors import InvalidInput, ModelUnavailable, NotFound, PalateError
+from retrieval.errors import (
+    InvalidInput,
+    ModelTimeout,
+    ModelUnavailable,
+    NotFound,
+    Overloaded,
+    PalateError,
+)
 from retrieval.types import Query, Subject
 from server.app import create_app
 from server.auth import require_closed_door
@@ -269,10 +276,13 @@ def _profiles(
         )
 
     try:
-        report = build(model)
-    except PalateError as error:
-        if model is None or not error.retryable:
-            raise
+        try:
+            report = build(model)
+        except ModelUnavailable:
+            # Something changed since the last run: what is new waits for the model after all.
+            model = _waited(model, progress)
+            report = build(model)
+    except (ModelUnavailable, ModelTimeout, Overloaded) as error:
         progress.note(f"The language model was lost: {error.message}. Run again to go on reading.")
         model, report = None, build(None)
     progress.close()
