@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from retrieval.ports import CandidateSource, Embedder, VectorIndex
     from retrieval.types import Item, Query
 
-__all__ = ["Stores", "build_recommender", "load_snapshot", "open_stores"]
-
 _log = logging.getLogger(__name__)
 _REMEMBERED_TEXTS = 256
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.labels import LabelledUser, labelled_users, pool_for, split_by_time
-from agent.measure import mean_interval, ndcg
+from agent.measure import mean_and_interval, ndcg, ranks_in
 from retrieval.candidates.history import history_sources
 from retrieval.errors import InvalidInput
 from retrieval.fusion.features import PoolFeatures, pool_features
@@ -128,14 +128,16 @@ def _pool(user: LabelledUser, candidates: Sequence[Candidate], names: tuple[str,
     rows = tuple(at for at, item in enumerate(features.item_ids) if item in user.positives)
     alone = tuple(
         ndcg(
-            [
-                one.item_id
-                for one in sorted(
-                    (one for one in candidates if name in one.scores_by_source),
-                    key=lambda one: (-one.scores_by_source[name], one.item_id),
-                )
-            ],
-            user.positives,
+            ranks_in(
+                [
+                    one.item_id
+                    for one in sorted(
+                        (one for one in candidates if name in one.scores_by_source),
+                        key=lambda one: (-one.scores_by_source[name], one.item_id),
+                    )
+                ],
+                user.positives,
+            )
         )
         for name in names
     )
@@ -156,11 +158,11 @@ def _report(
     by_prior = np.array([_ndcg_of(pool, shares) for pool in pools])
     fused = _out_of_fold(pools, len(names), seed) if learned else by_prior
     measured = tuple(
-        Measured(name, *mean_interval(alone[:, at], seed)) for at, name in enumerate(names)
+        Measured(name, *mean_and_interval(alone[:, at], seed=seed)) for at, name in enumerate(names)
     )
     best = max(range(len(names)), key=lambda at: measured[at].ndcg) if pools else 0
-    gain = Measured("gain", *mean_interval(fused - alone[:, best], seed))
-    whole = Measured("S", *mean_interval(fused, seed))
+    gain = Measured("gain", *mean_and_interval(fused - alone[:, best], seed=seed))
+    whole = Measured("S", *mean_and_interval(fused, seed=seed))
     if not learned:
         weights = prior_weights(
             data_hash,
@@ -195,7 +197,7 @@ def _report(
         trainable=trainable,
         recall=float(np.mean(found)) if found else math.nan,
         sources=measured,
-        prior=Measured("S with the prior", *mean_interval(by_prior, seed)),
+        prior=Measured("S with the prior", *mean_and_interval(by_prior, seed=seed)),
         fused=whole,
         gain=gain,
     )
@@ -225,4 +227,4 @@ def _out_of_fold(pools: Sequence[_Pool], columns: int, seed: int) -> NDArray[np.
 
 def _ndcg_of(pool: _Pool, w: NDArray[np.float64]) -> float:
     order = np.argsort(-(pool.features.z @ w), kind="stable")
-    return ndcg([pool.features.item_ids[at] for at in order[:10]], pool.user.positives)
+    return ndcg(ranks_in([pool.features.item_ids[at] for at in order], pool.user.positives))

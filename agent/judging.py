@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from agent.cards import MAX_PROFILE_WORDS, first_words, item_card, source_bins
 from agent.pool import Pool
 from agent.ports import LanguageModel
+from agent.profiles.attributes import liked_items
 from agent.rerank import Judgement, PointwiseScorer, judge
 from agent.settings import RerankSettings
 from agent.understand import Understood
 from retrieval.fusion.score import FusedCandidate
 from retrieval.ports import Catalog, EventLog, ProfileStore
-from retrieval.types import POSITIVE_KINDS, Candidate, Profile
+from retrieval.types import Candidate, Profile
 
 _HISTORY_TITLES = 8
 _TITLE_WORDS = 9
@@ -81,17 +82,13 @@ class Judge:
         return cards
 
     def _person_text(self, asked: Understood, profile: Profile | None) -> str:
-        """The profile's text, else the titles last taken, else nothing."""
+        """The profile's text, else the titles last liked, else nothing."""
         if profile is not None and profile.text:
             return first_words(profile.text, MAX_PROFILE_WORDS)
         if asked.query.user_id is None:
             return ""
-        taken = [
-            event.item_id
-            for event in self._event_log.interactions(user_id=asked.query.user_id)
-            if event.kind in POSITIVE_KINDS
-        ]
-        latest = list(dict.fromkeys(reversed(taken)))[:_HISTORY_TITLES]
+        liked = liked_items(self._event_log.interactions(user_id=asked.query.user_id))
+        latest = sorted(liked, key=lambda item: (liked[item], item), reverse=True)[:_HISTORY_TITLES]
         titles = [first_words(item.title, _TITLE_WORDS) for item in self._catalog.items(latest)]
         if not titles:
             return ""

@@ -129,7 +129,8 @@ def _relation(
     if user_row.polarity in _WANTED:
         return "same" if item_row.polarity == "like" else None
     if user_row.polarity == "dislike":
-        return {"like": "contrast", "dislike": "warning"}.get(item_row.polarity)  # type: ignore[return-value]
+        answers: dict[str, MatchKind] = {"like": "contrast", "dislike": "warning"}
+        return answers.get(item_row.polarity)
     return None
 
 

@@ -1,31 +1,59 @@
-"""How well an order did for one user, and how sure the mean over users is."""
+"""How good an order is for one query, and how sure the mean over queries is; pure.
+
+Fitting and evaluation measure with the same two functions.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-_RESAMPLES = 1000
+Ranks = NDArray[np.float64]
+"""0-based ranks of a query's relevant items, one each: a half where ties share the middle of
+their places, ``inf`` for an item that was not ranked."""
 
 
-def ndcg(order: Sequence[str], positives: frozenset[str], k: int = 10) -> float:
-    """NDCG@k with binary gains, in [0, 1]; NaN when there is no positive."""
-    if not positives:
+def ranks_in(order: Sequence[Hashable], relevant: Collection[Hashable]) -> Ranks:
+    """Ranks of the relevant items in an order without ties; ``inf`` for those not in it."""
+    found = [float(rank) for rank, item in enumerate(order) if item in relevant]
+    return np.array(found + [math.inf] * (len(relevant) - len(found)))
+
+
+def ndcg(ranks: Ranks, k: int = 10) -> float:
+    """Normalised discounted cumulative gain at ``k``, in [0, 1]; NaN without relevant items.
+
+    Binary gains; Järvelin & Kekäläinen (2002).
+    """
+    if not ranks.size:
         return math.nan
-    gain = math.fsum(
-        1 / math.log2(rank + 2) for rank, item in enumerate(order[:k]) if item in positives
-    )
-    return gain / math.fsum(1 / math.log2(rank + 2) for rank in range(min(k, len(positives))))
+    gains = float(np.sum(1.0 / np.log2(ranks[ranks < k] + 2)))
+    ideal = float(np.sum(1.0 / np.log2(np.arange(min(k, ranks.size)) + 2)))
+    # Several items that share one middle rank can together gain more than the ideal order.
+    return min(1.0, gains / ideal)
 
 
-def mean_interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float, float]:
-    """Mean and its 95 % bootstrap interval over users; NaNs when there is no value."""
-    if len(values) == 0:
+def mean_and_interval(
+    values: NDArray[np.float64], *, seed: int = 0, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """Mean and percentile-bootstrap 95 % interval over queries; NaNs are left out.
+
+    Args:
+        values: shape (queries,).
+        seed: of the resampling.
+        resamples: how many bootstrap means.
+
+    Returns:
+        (mean, low, high); three NaNs when no value is finite.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
         return math.nan, math.nan, math.nan
-    random = np.random.default_rng(seed)
-    means = [values[random.integers(0, len(values), len(values))].mean() for _ in range(_RESAMPLES)]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(values.mean()), float(low), float(high)
+    rng = np.random.default_rng(seed)
+    # One multinomial draw per resample: counts of each query, no (resamples x n) index array.
+    counts = rng.multinomial(finite.size, np.full(finite.size, 1 / finite.size), size=resamples)
+    means = counts @ finite / finite.size
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(finite.mean()), float(low), float(high)

@@ -66,8 +66,11 @@ def clip_quote(text: str) -> str:
 
 
 def quoted(text: str, lang: str) -> str:
-    """The clipped quote between quotation marks, ``…`` where it was cut."""
-    cut = clip_quote(text)
+    """The clipped quote between quotation marks, ``…`` where it was cut.
+
+    Marks of the same kind inside it become single ones, so that its end can be seen.
+    """
+    cut = clip_quote(text).replace('"', "'") if lang != "zh" else clip_quote(text)
     more = "…" if count_words(cut) < count_words(text) else ""
     return f"“{cut}{more}”" if lang == "zh" else f'"{cut}{more}"'
 

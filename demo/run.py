@@ -263,7 +263,11 @@ def _profiles(
     """Builds them; returns the model, or ``None`` when it was lost on the way."""
 
     def build(reader: LanguageModel | None) -> BuildReport:
+        # Without a reader only who has no profile gets one: what was read before stays.
+        items, users = _without_profile(stores) if reader is None else (None, None)
         return build_profiles(
+            items=items,
+            users=users,
             catalog=stores.catalog,
             event_log=stores.event_log,
             profiles=stores.profiles,
@@ -300,6 +304,16 @@ def _profiles(
         if profile is not None and profile.text:
             out.print(f"{subject} {subject_id}: {profile.text}", markup=False)
     return model
+
+
+def _without_profile(stores: Stores) -> tuple[list[str], list[str]]:
+    """Items and users whose profile is not stored."""
+    items = [item.item_id for item in stores.catalog.items()]
+    users = [user.user_id for user in stores.catalog.users()]
+    return (
+        [one for one in items if stores.profiles.version("item", one) is None],
+        [one for one in users if stores.profiles.version("user", one) is None],
+    )
 
 
 def _fit(settings: Settings, stores: Stores, progress: ConsoleProgress) -> None:

@@ -3,7 +3,7 @@
 #
 #   deploy/install.sh [VENV]        default .venv
 #
-# Traps handled here (docs/decisions/0002-environment.md has the why):
+# Traps handled here (docs/decisions/0001-environment.md has the why):
 #   - torch must be the CPU build. Where pip's own configuration has a find-links folder
 #     that holds it, uv is pointed there (uv does not read pip's configuration); anywhere
 #     else uv's own knowledge of PyTorch's CPU index is used (--torch-backend cpu).
@@ -22,7 +22,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then exit 0; fi
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "install: $("$python" --version) is too old; set PYTHON to a Python 3.11 or newer" >&2; exit 2; }
-echo "install: making $venv from $lock (about 3.3 GB; minutes on a first run)"
+echo "install: making $venv from $lock (about 4.8 GB; minutes on a first run)"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.measure import mean_and_interval
 from eval.config import EvalConfig, Expectation
-from eval.metrics import mean_and_interval, parse_metric
+from eval.metrics import parse_metric
 from eval.splits import Split, global_temporal, leave_last_out
 from eval.systems import make_estimator, ranks_of_relevant
 from retrieval.candidates.matrix import InteractionMatrix

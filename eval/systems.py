@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.measure import Ranks
 from eval.config import SystemConfig
-from eval.metrics import Ranks
 from retrieval.candidates.ease import Ease
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_knn import ItemKnn

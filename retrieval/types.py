@@ -20,8 +20,6 @@ EvidenceKind = Literal["review", "attribute", "caption", "transcript", "page", "
 Polarity = Literal["like", "dislike", "need", "price", "context"]
 AttributeValue = str | float | bool | tuple[str, ...]
 
-POSITIVE_KINDS: frozenset[str] = frozenset({"view", "click", "cart", "purchase", "like", "rating"})
-
 
 def content_hash(*parts: str) -> str:
     """SHA-256 (64 hex digits) of the parts, length-prefixed so that joins cannot collide."""

@@ -14,7 +14,7 @@ PACKAGES = ("retrieval", "prompts", "agent", "server", "eval")
 
 # Third party -> the files or folders that may import it.
 DOORS = {
-    "chromadb": ("retrieval/store/chroma_index.py", "retrieval/store/chroma_errors.py"),
+    "chromadb": ("retrieval/store/chroma_index.py",),
     "sqlalchemy": ("retrieval/store/",),
     "alembic": ("retrieval/store/",),
     "PIL": ("retrieval/sources/images.py",),

@@ -13,7 +13,7 @@ from retrieval.errors import InvalidInput
 SOURCES = ("behaviour", "profile", "query", "lexical", "popular")
 TEXT_SOURCES = ("query", "lexical")
 
-# Used until 100 labelled users exist; docs/decisions/0005-fusion-prior.md says why.
+# Used until 100 labelled users exist; docs/decisions/0004-fusion-prior.md says why.
 PRIOR_WITHOUT_TEXT: Mapping[str, float] = {"behaviour": 0.60, "profile": 0.20, "popular": 0.20}
 PRIOR_WITH_TEXT: Mapping[str, float] = {
     "query": 0.40,

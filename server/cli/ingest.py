@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from agent.progress import ConsoleProgress
 from server.cli.console import err, out, settings_from
-from server.cli.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     from agent.ingest import IngestReport

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from agent.progress import ConsoleProgress
 from retrieval.errors import InvalidInput, ModelUnavailable
 from server.cli.console import out, settings_from
-from server.cli.progress import ConsoleProgress
 
 if TYPE_CHECKING:
     from agent.models.registry import ModelEntry

@@ -12,10 +12,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from agent.progress import ConsoleProgress, spoken_seconds
 from retrieval.errors import InvalidInput, NotFound
 from retrieval.types import Profile, Subject
 from server.cli.console import out, settings_from
-from server.cli.progress import ConsoleProgress, spoken_seconds
 
 if TYPE_CHECKING:
     from agent.profiles.report import BuildReport

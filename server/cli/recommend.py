@@ -84,7 +84,7 @@ def _ask(settings: Settings, query: Query) -> Answer:
     from contextlib import ExitStack, closing
 
     from agent.build import build_recommender
-    from server.cli.progress import ConsoleProgress
+    from agent.progress import ConsoleProgress
 
     with ExitStack() as running, ConsoleProgress() as progress:
         model = None

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent.progress import ConsoleProgress
 from server.cli.console import out, settings_from
-from server.cli.progress import ConsoleProgress
 
 
 def register(app: typer.Typer) -> None:

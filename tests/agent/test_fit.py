@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from agent.fit import FitReport, fit_fusion
 from agent.fusion_file import FUSION_FILE, load_weights, save_weights
 from agent.labels import LabelledUser, labelled_users, pool_for, split_by_time
-from agent.measure import mean_interval, ndcg
 from agent.settings import read_settings
 from agent.stores import Stores, open_stores
 from retrieval.candidates.history import history_sources
@@ -189,22 +187,6 @@ def test_sources_fitted_on_the_past_do_not_know_the_future() -> None:
     split = split_by_time(events, 0.5)
     popular = history_sources(split.before, ITEMS)[1]
     assert popular.scores(Query(), ["i00", "i01"])["i01"] == 0.0
-
-
-def test_ndcg_by_hand() -> None:
-    assert ndcg(["a", "b", "c"], frozenset("a")) == 1.0
-    assert ndcg(["b", "a", "c"], frozenset("a")) == pytest.approx(1 / math.log2(3))
-    assert ndcg(["a", "b", "c"], frozenset("ac")) == pytest.approx(1.5 / (1 + 1 / math.log2(3)))
-    assert ndcg([], frozenset("a")) == 0.0
-    assert ndcg([*"bcdefghijk", "a"], frozenset("a")) == 0.0
-    assert math.isnan(ndcg(["a"], frozenset()))
-
-
-def test_an_interval_of_nothing_is_nan_and_of_one_value_a_point() -> None:
-    assert all(math.isnan(value) for value in mean_interval(np.zeros(0)))
-    assert mean_interval(np.ones(1)) == (1.0, 1.0, 1.0)
-    mean, low, high = mean_interval(np.arange(100, dtype=np.float64))
-    assert low < mean == 49.5 < high
 
 
 def test_weights_survive_the_file(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.settings import read_settings
+from agent.stores import open_stores
 from demo import run as demo
 from retrieval.errors import ModelUnavailable
-from retrieval.types import content_hash
+from retrieval.types import Profile, content_hash
 
 
 class SpokenPictures:
@@ -68,3 +70,21 @@ def test_a_wrong_setting_is_one_line_with_a_hint(
     assert code == 2
     assert "error: setting rerank.candidates = 'many'" in said
     assert "Traceback" not in said
+
+
+def test_a_later_run_without_a_model_keeps_what_a_model_read(
+    once: Callable[[str], tuple[int, str]], tmp_path: Path
+) -> None:
+    def profile() -> Profile | None:
+        settings = read_settings(environ={}, overrides={"store": {"home": tmp_path / "home"}})
+        with open_stores(settings) as stores:
+            return stores.profiles.get("item", "coffee-yirgacheffe")
+
+    assert once("scripted")[0] == 0
+    read = profile()
+    assert read is not None
+    assert any(row.polarity == "like" for row in read.rows)
+    code, said = once("none")
+    assert code == 0, said
+    assert said.count("ranked by fused (") == 3
+    assert profile() == read

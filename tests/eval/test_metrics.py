@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metrics import hit_rate, mean_and_interval, ndcg, parse_metric, recall
+from agent.measure import mean_and_interval, ndcg, ranks_in
+from eval.metrics import hit_rate, parse_metric, recall
 from retrieval.errors import InvalidInput
 
 INF = math.inf
@@ -24,6 +25,11 @@ def test_the_cut_off_hides_what_stands_below_it() -> None:
     assert hit_rate(np.array([2.0]), 2) == 0.0
     assert hit_rate(np.array([2.0]), 3) == 1.0
     assert recall(np.array([0.0, 3.0]), 3) == 0.5
+
+
+def test_an_item_that_was_not_ranked_has_no_rank() -> None:
+    assert ranks_in(["a", "b", "c"], {"c", "a", "x"}).tolist() == [0.0, 2.0, INF]
+    assert ranks_in([], {"x"}).tolist() == [INF]
 
 
 def test_a_half_rank_counts_between_its_neighbours() -> None:

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 import pytest
 
 from agent.models.late import LateModel, late_language_model
-from agent.ports import LanguageModel, ModelInfo
+from agent.ports import LanguageModel, Message, ModelInfo
 from agent.scripted import ScriptedModel
 from agent.settings import read_settings
 from retrieval.errors import ModelUnavailable, NotFound
 
 INFO = ModelInfo("later@1", "small", 4096)
-ASKED = [[{"role": "user", "content": "Person: tea. Item: tea."}]]
+ASKED: list[list[Message]] = [[{"role": "user", "content": "Person: tea. Item: tea."}]]
 
 
 class Quiet:
@@ -40,16 +40,16 @@ def test_calls_fail_as_unavailable_until_the_model_is_there_and_then_reach_it() 
     late = LateModel(INFO, start)
     assert late.info.model_id == "later@1"
     with pytest.raises(ModelUnavailable, match="still starting"):
-        late.label_logprobs(ASKED, ["yes", "no"])  # type: ignore[arg-type]
+        late.label_logprobs(ASKED, ["yes", "no"])
     gate.set()
     late.wait()
     assert late.ready
     assert late.info.model_id == "real"
-    assert late.label_logprobs(ASKED, ["yes", "no"]).logprobs[0] is not None  # type: ignore[arg-type]
+    assert late.label_logprobs(ASKED, ["yes", "no"]).logprobs[0] is not None
     late.stop()
     assert left.is_set()
     with pytest.raises(ModelUnavailable, match="stopped"):
-        late.generate(ASKED, max_tokens=3)  # type: ignore[arg-type]
+        late.generate(ASKED, max_tokens=3)
 
 
 def test_a_model_that_cannot_start_says_why_on_every_call() -> None:
@@ -60,7 +60,7 @@ def test_a_model_that_cannot_start_says_why_on_every_call() -> None:
     with pytest.raises(ModelUnavailable, match="8199"):
         late.wait()
     with pytest.raises(ModelUnavailable, match="8199"):
-        late.generate(ASKED, max_tokens=3)  # type: ignore[arg-type]
+        late.generate(ASKED, max_tokens=3)
     late.stop()
 
 

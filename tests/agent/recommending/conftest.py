@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.build import build_recommender, open_stores
+from agent.build import build_recommender
 from agent.ports import LanguageModel
 from agent.recommend import Recommender
 from agent.scripted import ScriptedModel
 from agent.settings import EmbedSettings, LLMSettings, RerankSettings, Settings, StoreSettings
+from agent.stores import open_stores
 from tests.agent.recommending.shop import WordEmbedder, fill
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from agent.build import Stores
+from agent.stores import Stores
 from retrieval.ports import Vectors
 from retrieval.types import (
     AspectRow,

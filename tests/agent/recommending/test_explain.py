@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.build import Stores, open_stores
 from agent.explain import Explained, Explainer, foreign_evidence, own_evidence
 from agent.matches import shared_value
 from agent.settings import Settings
+from agent.stores import Stores, open_stores
 from retrieval.fusion.score import FusedCandidate
 from retrieval.types import Claim, Evidence, Explanation, Quote
 from tests.agent.recommending.shop import EPOCH, ITEMS, aspect_row

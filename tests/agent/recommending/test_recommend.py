@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.build import open_stores
 from agent.recommend import Recommender
 from agent.scripted import ScriptedModel
 from agent.settings import RerankSettings, Settings
+from agent.stores import open_stores
 from retrieval.errors import InvalidInput, NotFound, StoreError
 from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import FusedCandidate, combine

@@ -4,7 +4,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from server.cli.progress import ConsoleProgress, spoken_seconds
+from agent.progress import ConsoleProgress, spoken_seconds
 
 
 class Clock:
