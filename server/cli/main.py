@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 something unexpected; 2 bad input or bad usage; 3 not foun
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -80,6 +81,9 @@ _add_groups_of_siblings()
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``palate`` and return its exit code; errors become one line and a hint on stderr."""
+    # A shell starts what it puts in the background with Ctrl-C ignored, and so would every
+    # command that says "Ctrl-C stops it" be deaf to `kill -INT`.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(args=None if argv is None else list(argv), prog_name="palate")
     except SystemExit as stop:

@@ -74,6 +74,7 @@ def test_an_error_is_one_line_and_a_hint(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_cleanly_and_takes_its_server_along(tmp_path: Path, number: int) -> None:
+    """Also where the shell had it ignore Ctrl-C, as shells do with what runs in the background."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -83,12 +84,16 @@ def test_serve_ends_cleanly_and_takes_its_server_along(tmp_path: Path, number: i
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_ignore_ctrl_c,
     )
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    assert f"{TINY} answers at http://127.0.0.1:{port}/v1" in first
-    process.send_signal(number)
-    rest, errors = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert f"{TINY} answers at http://127.0.0.1:{port}/v1" in first
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0
     assert "stopped" in rest
     assert "Traceback" not in errors
@@ -96,6 +101,10 @@ def test_serve_ends_cleanly_and_takes_its_server_along(tmp_path: Path, number: i
     while time.monotonic() < ends and _listens(port):
         time.sleep(0.1)
     assert not _listens(port)
+
+
+def _ignore_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _listens(port: int) -> bool:
