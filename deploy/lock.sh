@@ -10,6 +10,6 @@ for folder in $("$venv/bin/python" -m pip config get global.find-links 2>/dev/nu
 done
 [ ${#links[@]} -gt 0 ] || links=(--torch-backend cpu)
 "$venv/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-  --extra cpu --extra media --extra postgres --extra ray --extra dev \
+  --extra cpu --extra media --extra postgres --extra ray --extra mlflow --extra dev \
   --overrides deploy/overrides.txt --no-emit-index-url --no-emit-find-links --no-annotate \
   --custom-compile-command "make lock" "${links[@]}" --output-file deploy/requirements.lock
