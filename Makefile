@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PYTHON
 
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test check reproduce lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ check: install  ## formatting, lint, types, layering
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+reproduce: install  ## run the cheap commands of eval/expected again and compare the scores
+	@$(BIN)/palate eval reproduce
 
 lock: install  ## resolve deploy/requirements.lock again from pyproject.toml
 	@deploy/lock.sh $(VENV)

@@ -43,18 +43,23 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
         The recommender; its ``close()`` closes the stores.
 
     Raises:
-        InvalidInput: the home folder or the database URL cannot be used.
+        InvalidInput: the home folder, the database URL, a prompt or the experiment cannot be
+            used.
         StoreError: a store cannot be opened, e.g. because another process holds it.
     """
-    from agent.recommend import Recommender
+    from agent.arms import recommender_kind
+    from agent.prompting import open_prompts
 
+    prompts = open_prompts(settings)
     stores = open_stores(settings)
     try:
-        return Recommender(
+        make = recommender_kind(stores, prompts)
+        return make(
             settings=settings,
             catalog=stores.catalog,
             event_log=stores.event_log,
             profiles=stores.profiles,
+            prompts=prompts,
             model=model,
             load=lambda: load_snapshot(stores),
             close=stores.close,

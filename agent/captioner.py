@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from agent.models.prepare import prepare
 from agent.models.registry import load_registry
 from agent.ports import LanguageModel
+from agent.prompting import open_prompts
 from agent.settings import Settings
-from prompts.library import load_prompt
+from prompts.library import PromptLibrary
 from retrieval.errors import ModelUnavailable, PalateError
 from retrieval.ports import Captioner, Progress
 from retrieval.sources.captions import ComposedCaptioner
@@ -18,7 +19,6 @@ from retrieval.sources.images import open_picture
 from retrieval.sources.tagger import MEDIA_HINT
 
 TAGGER = "efficientnet-lite0"
-_CAPTION_TOKENS = 120
 
 
 class VisionCaptioner:
@@ -26,6 +26,7 @@ class VisionCaptioner:
 
     Args:
         model: its ``info.vision`` must be true.
+        prompts: the one in production is used.
         lang: language of the prompt and the caption.
 
     Raises:
@@ -34,15 +35,16 @@ class VisionCaptioner:
 
     trust = 0.7
 
-    def __init__(self, model: LanguageModel, *, lang: str = "en") -> None:
+    def __init__(self, model: LanguageModel, prompts: PromptLibrary, *, lang: str = "en") -> None:
         if not model.info.vision:
             raise ModelUnavailable(
                 f"{model.info.model_id} takes no pictures",
                 "set llm.vision = true for a vision model, or use the composed captioner",
             )
         self._model = model
-        prompt = load_prompt("caption_image", lang)
+        prompt = prompts.find("caption_image", lang)
         self._prompt = "\n\n".join(message["content"] for message in prompt.render())
+        self._max_tokens = prompt.max_tokens
         self._prompt_id = f"{prompt.version}:{prompt.sha256[:16]}"
 
     @property
@@ -63,7 +65,7 @@ class VisionCaptioner:
         with TemporaryDirectory(prefix="palate-") as folder:
             copy = Path(folder) / "picture.png"
             picture.save_png(copy)
-            answer = self._model.describe_image(copy, self._prompt, max_tokens=_CAPTION_TOKENS)
+            answer = self._model.describe_image(copy, self._prompt, max_tokens=self._max_tokens)
         text = " ".join(answer.text.split())
         if answer.finish == "length":
             # A caption cut in the middle of a sentence would claim half of something.
@@ -80,7 +82,7 @@ def choose_captioner(
     What is left out, and why, goes to ``progress.note``.
     """
     if model is not None and model.info.vision:
-        return VisionCaptioner(model)
+        return VisionCaptioner(model, open_prompts(settings))
     if importlib.util.find_spec("rapidocr") is None:
         progress.note(f"Pictures get no captions: rapidocr is not installed ({MEDIA_HINT}).")
         return None

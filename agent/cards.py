@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from retrieval.types import AspectRow, AttributeValue, Candidate, Item
 
@@ -13,6 +14,8 @@ _MAX_TITLE_WORDS = 16
 _MAX_ATTRIBUTES = 6
 _MAX_VALUE_WORDS = 5
 _MAX_ROWS = 3
+_HISTORY_TITLES = 8
+_TITLE_WORDS = 9
 _LEVELS = 5
 
 # One Chinese character is about one token and two make a word.
@@ -66,6 +69,22 @@ def item_card(item: Item, rows: Sequence[AspectRow], bins: Mapping[str, str] | N
         shown.pop()
         parts[1] = "; ".join(shown[:_MAX_ATTRIBUTES])
     return first_words(card, MAX_CARD_WORDS)
+
+
+def history_text(titles: Sequence[str], lang: str) -> str:
+    """What a person without a profile chose, latest first; "" for no title.
+
+    Args:
+        titles: of liked items, latest first; the first ``_HISTORY_TITLES`` are said.
+        lang: "zh" or anything else for English.
+    """
+    said = [first_words(title, _TITLE_WORDS) for title in titles[:_HISTORY_TITLES]]
+    return ("选过：" if lang == "zh" else "Chose: ") + "; ".join(said) if said else ""
+
+
+def latest_liked(liked: Mapping[str, datetime]) -> list[str]:
+    """Ids of the items that ``history_text`` tells of, latest first; ties by id."""
+    return sorted(liked, key=lambda item: (liked[item], item), reverse=True)[:_HISTORY_TITLES]
 
 
 def source_bins(pool: Sequence[Candidate]) -> dict[str, dict[str, str]]:

@@ -34,6 +34,7 @@ def reply(
     user_id: str | None = None,
     *,
     n: int = DEFAULT_N,
+    log: bool | None = None,
 ) -> tuple[str, Answer]:
     """The answer to the last user message, as text and as data.
 
@@ -42,6 +43,7 @@ def reply(
         messages: OpenAI-shaped turns; ``content`` is text or a list of text parts.
         user_id: who asks; ``None`` for a stranger.
         n: how many items.
+        log: whether the user lets the request be kept; ``None`` = nobody asked them.
 
     Returns:
         A numbered list in the language of the message, with prices from the catalogue and
@@ -52,7 +54,7 @@ def reply(
         NotFound: the user is unknown.
     """
     text = last_user_text(messages)
-    answer = recommender.recommend(Query(text=text, user_id=user_id, n=n))
+    answer = recommender.recommend(Query(text=text, user_id=user_id, n=n, log=log))
     lang = detect_lang(text)
     return _written(recommender, answer, lang), answer
 

@@ -28,7 +28,7 @@ from retrieval.fusion.weights import (
     scenes_from,
 )
 from retrieval.ports import Catalog, EventLog, Progress
-from retrieval.types import Candidate
+from retrieval.types import Candidate, Interaction
 
 MIN_LABELLED = 100
 SHARE_AFTER = 0.2
@@ -102,14 +102,37 @@ def fit_fusion(
         InvalidInput: there is no interaction to learn from.
     """
     progress.start("reading the event log", None)
-    interactions = list(event_log.interactions())
+    return learn_fusion(
+        list(event_log.interactions()),
+        [item.item_id for item in catalog.items()],
+        data_hash=data_hash,
+        progress=progress,
+        ease_max_items=ease_max_items,
+        per_source=per_source,
+        max_users=max_users,
+        seed=seed,
+    )
+
+
+def learn_fusion(
+    interactions: Sequence[Interaction],
+    item_ids: Sequence[str],
+    *,
+    data_hash: str,
+    progress: Progress,
+    ease_max_items: int = 20_000,
+    per_source: int = 50,
+    max_users: int = 2000,
+    share_after: float = SHARE_AFTER,
+    seed: int = 0,
+) -> FitReport:
+    """``fit_fusion`` on a log in memory; ``share_after`` of its events are labels."""
     if not interactions:
         raise InvalidInput(
             "the event log holds no interaction, so there is nothing to fit",
             "bring interactions in first: palate ingest FOLDER",
         )
-    item_ids = [item.item_id for item in catalog.items()]
-    split = split_by_time(interactions, SHARE_AFTER)
+    split = split_by_time(interactions, share_after)
     users = labelled_users(split, frozenset(item_ids), max_users, seed)
     progress.start("fitting sources on the past", None)
     sources = history_sources(split.before, item_ids, ease_max_items)

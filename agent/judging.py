@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from agent.cards import MAX_PROFILE_WORDS, first_words, item_card, source_bins
+from agent.cards import (
+    MAX_PROFILE_WORDS,
+    first_words,
+    history_text,
+    item_card,
+    latest_liked,
+    source_bins,
+)
 from agent.pool import Pool
 from agent.ports import LanguageModel
 from agent.profiles.attributes import liked_items
 from agent.rerank import Judgement, PointwiseScorer, judge
 from agent.settings import RerankSettings
 from agent.understand import Understood
+from prompts.prompt import Prompt
 from retrieval.fusion.score import FusedCandidate
 from retrieval.ports import Catalog, EventLog, ProfileStore
-from retrieval.types import Candidate, Profile
-
-_HISTORY_TITLES = 8
-_TITLE_WORDS = 9
+from retrieval.types import Profile
 
 
 class Judge:
-    """Lays the pool's best before the model, with what is known of the person."""
+    """Lays the pool's best before the model, with what is known of the person.
+
+    Args:
+        settings: how many, how long, how much.
+        catalog: titles and attributes.
+        event_log: what the person chose.
+        profiles: what is known.
+        prompt_for: the prompt ``rerank`` for a language.
+    """
 
     def __init__(
         self,
@@ -28,11 +41,13 @@ class Judge:
         catalog: Catalog,
         event_log: EventLog,
         profiles: ProfileStore,
+        prompt_for: Callable[[str], Prompt],
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._event_log = event_log
         self._profiles = profiles
+        self._prompt_for = prompt_for
 
     def judge(
         self,
@@ -56,24 +71,27 @@ class Judge:
             return Judgement(notes=("re-ranking was switched off",))
         if len(base) < 2 or settings.weight == 0:
             return Judgement()
-        person = self._person_text(asked, profile)
+        person = self.person_text(asked, profile)
         if not person and not asked.asked:
             return Judgement(notes=("no history and no query: nothing for the model to judge by",))
         if model is None:
             return Judgement(degraded_because="no language model is running")
         return judge(
-            PointwiseScorer(model),
+            PointwiseScorer(model, self._prompt_for),
             profile_text=person,
             query_text=asked.asked,
-            cards=self._cards(
-                [one.item_id for one in base[: settings.candidates]], pool.candidates
+            cards=self.cards(
+                [one.item_id for one in base[: settings.candidates]],
+                source_bins(pool.candidates) if settings.show_bins else {},
             ),
             lang=asked.query.lang,
             deadline=settings.deadline,
         )
 
-    def _cards(self, item_ids: Sequence[str], pool: Sequence[Candidate]) -> list[tuple[str, str]]:
-        bins = source_bins(pool) if self._settings.show_bins else {}
+    def cards(
+        self, item_ids: Sequence[str], bins: Mapping[str, Mapping[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Item id and what the model reads of it; ``bins`` are shown where they are given."""
         cards = []
         for item in self._catalog.items(item_ids):
             about = self._profiles.get("item", item.item_id)
@@ -81,15 +99,12 @@ class Judge:
             cards.append((item.item_id, item_card(item, rows, bins.get(item.item_id))))
         return cards
 
-    def _person_text(self, asked: Understood, profile: Profile | None) -> str:
+    def person_text(self, asked: Understood, profile: Profile | None) -> str:
         """The profile's text, else the titles last liked, else nothing."""
         if profile is not None and profile.text:
             return first_words(profile.text, MAX_PROFILE_WORDS)
         if asked.query.user_id is None:
             return ""
         liked = liked_items(self._event_log.interactions(user_id=asked.query.user_id))
-        latest = sorted(liked, key=lambda item: (liked[item], item), reverse=True)[:_HISTORY_TITLES]
-        titles = [first_words(item.title, _TITLE_WORDS) for item in self._catalog.items(latest)]
-        if not titles:
-            return ""
-        return ("选过：" if asked.query.lang == "zh" else "Chose: ") + "; ".join(titles)
+        latest = self._catalog.items(latest_liked(liked))
+        return history_text([item.title for item in latest], asked.query.lang)

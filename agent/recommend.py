@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from agent.explain import Explainer
 from agent.gazetteer import Gazetteer
 from agent.judging import Judge
-from agent.pool import gather
+from agent.pool import Pool, gather
 from agent.ports import LanguageModel
-from agent.rerank import Judgement
+from agent.rerank import PROMPT, Judgement
 from agent.settings import Settings
 from agent.stopwatch import Stopwatch
 from agent.understand import Understood, understand
+from prompts.library import PromptLibrary
 from retrieval.errors import InvalidInput, NotFound, PalateError
 from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import FusedCandidate, combine, fuse
@@ -47,6 +49,31 @@ class Snapshot:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """A request after ranking: what its answer is made from.
+
+    Attributes:
+        asked: the request as it was understood.
+        profile: of the user, if one was built.
+        pool: the candidates.
+        base: all of them in the order of S.
+        order: all of them in the order of F, within the guard.
+        judgement: what the language model said.
+        snapshot: what was shared when it was ranked.
+        watch: the time it took.
+    """
+
+    asked: Understood
+    profile: Profile | None
+    pool: Pool
+    base: Sequence[FusedCandidate]
+    order: Sequence[FusedCandidate]
+    judgement: Judgement
+    snapshot: Snapshot
+    watch: Stopwatch
+
+
 class Recommender:
     """Answers queries. Safe to call from many threads.
 
@@ -55,6 +82,7 @@ class Recommender:
         catalog: items and users.
         event_log: what happened.
         profiles: what is known.
+        prompts: the one in production judges.
         model: the language model; ``None`` answers by the fused score alone.
         load: computes a fresh ``Snapshot`` from the stores.
         close: closes the stores.
@@ -67,6 +95,7 @@ class Recommender:
         catalog: Catalog,
         event_log: EventLog,
         profiles: ProfileStore,
+        prompts: PromptLibrary,
         model: LanguageModel | None,
         load: Callable[[], Snapshot],
         close: Callable[[], None] = lambda: None,
@@ -75,11 +104,14 @@ class Recommender:
         self.catalog = catalog
         self.event_log = event_log
         self.profiles = profiles
+        self.prompts = prompts
         self.model = model
         self._load = load
         self._close = close
         self._refreshing = threading.Lock()
-        self._judge = Judge(settings.rerank, catalog, event_log, profiles)
+        self.judge = Judge(
+            settings.rerank, catalog, event_log, profiles, partial(prompts.find, PROMPT)
+        )
         self._explainer = Explainer(catalog, event_log, profiles)
         self._snapshot = load()
 
@@ -92,6 +124,15 @@ class Recommender:
             InvalidInput: n out of range, a condition that cannot be tested, an unknown language.
             NotFound: the user is unknown.
             StoreError: the database failed.
+        """
+        ranked = self.rank(query, self.judge)
+        return self.answer(ranked, ranked.order[: query.n])
+
+    def rank(self, query: Query, judge: Judge) -> Ranked:
+        """The whole pool in order, before anything is explained.
+
+        Raises:
+            as ``recommend``.
         """
         now = self._snapshot  # one consistent view, whatever refresh() does meanwhile
         watch = Stopwatch()
@@ -109,11 +150,30 @@ class Recommender:
             )
         with watch("fuse"):
             base = fuse(pool.candidates, now.weights, bool(asked.query.text))
-        with watch("rerank"):
-            judgement = self._judge.judge(asked, profile, pool, base, self.model)
-            ranked = self._guarded(base, judgement)[: query.n]
+        return self.rejudge(
+            Ranked(asked, profile, pool, base, base, Judgement(), now, watch), judge
+        )
+
+    def rejudge(self, ranked: Ranked, judge: Judge) -> Ranked:
+        """The same pool in the order that another judge gives it."""
+        with ranked.watch("rerank"):
+            judgement = judge.judge(
+                ranked.asked, ranked.profile, ranked.pool, ranked.base, self.model
+            )
+            order = self._guarded(ranked.base, judgement)
+        return replace(ranked, order=order, judgement=judgement)
+
+    def answer(self, ranked: Ranked, order: Sequence[FusedCandidate]) -> Answer:
+        """What is shown, in the order in which it is shown, with reasons and a trace.
+
+        Args:
+            ranked: where it comes from.
+            order: candidates of ``ranked``; usually the best of ``ranked.order``.
+        """
+        asked, pool, judgement, now = ranked.asked, ranked.pool, ranked.judgement, ranked.snapshot
+        watch = ranked.watch
         with watch("explain"):
-            explanations, rejected = self._explain(ranked, asked, profile)
+            explanations, rejected = self._explain(order, asked, ranked.profile)
         notes = [*asked.notes, *pool.notes, *judgement.notes, *now.notes]
         if rejected:
             notes.append(f"sentences that failed the evidence check and were left out: {rejected}")
@@ -134,7 +194,7 @@ class Recommender:
             pool_size=len(pool.candidates),
             notes=tuple(notes),
         )
-        return Answer(self._lines(ranked, base, explanations), trace)
+        return Answer(self._lines(order, ranked.base, explanations), trace)
 
     def refresh(self) -> None:
         """Compute everything that is shared anew and swap it in; requests go on meanwhile."""

@@ -10,11 +10,19 @@ import os
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from retrieval.errors import InvalidInput
 
@@ -99,6 +107,14 @@ class RerankSettings(_Section):
     show_bins: bool = Field(False, description="candidate cards show five-level source bins")
 
 
+class PromptSettings(_Section):
+    """Your own versions of prompts, beside the shipped ones."""
+
+    folder: str = Field(
+        "", description="folder of your prompt files and promotions; empty = prompts under home"
+    )
+
+
 class ServerSettings(_Section):
     """Who may ask."""
 
@@ -107,6 +123,66 @@ class ServerSettings(_Section):
     threads: int = Field(8, ge=1, le=256, description="worker threads")
     api_keys: tuple[str, ...] = Field((), description="accepted bearer tokens", repr=False)
     max_body_mb: int = Field(64, ge=1, description="largest request body in MiB")
+
+
+class LogSettings(_Section):
+    """Which requests are kept for evaluation: none, unless switched on."""
+
+    requests: bool = Field(False, description="keep requests, redacted, with what was answered")
+    consent: Literal["ask", "assume"] = Field(
+        "ask",
+        description='ask = only requests that say "log": true; assume = all that do not say false',
+    )
+    pseudonyms: bool = Field(
+        True, description="user ids are kept as hashes under the key in log.key"
+    )
+    keep_days: float = Field(90.0, gt=0, description="days after which a request is forgotten")
+    depth: int = Field(50, ge=1, le=1000, description="best of the pool kept with each request")
+    window_hours: float = Field(
+        72.0, gt=0, description="hours in which what a user takes counts for what was shown"
+    )
+
+
+class ExperimentSettings(_Section):
+    """One experiment at a time, on requests that are kept."""
+
+    name: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="empty = none; another name deals the users out anew",
+    )
+    kind: Literal["ab", "interleave"] = Field(
+        "ab", description="ab = every user sees one arm; interleave = all see both in one list"
+    )
+    arms: tuple[str, ...] = Field(
+        (),
+        description="baseline first: off (no LLM), on (as set), or a prompt such as rerank@2",
+    )
+    weights: tuple[float, ...] = Field((), description="share of each arm; empty = equal")
+    explore: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of answers whose top is shuffled; needed for off-policy estimates",
+    )
+    explore_depth: int = Field(5, ge=2, le=50, description="places that are shuffled then")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if bool(self.name) != bool(self.arms):
+            raise ValueError("an experiment has a name and arms; without one leave both empty")
+        if self.arms and (len(self.arms) < 2 or len(set(self.arms)) != len(self.arms)):
+            raise ValueError("give two arms or more, each once")
+        if self.weights and len(self.weights) != len(self.arms):
+            raise ValueError("give every arm a weight, or none")
+        if not all(0 < weight < inf for weight in self.weights):
+            raise ValueError("a weight is a number above 0")
+        if self.name and self.kind == "interleave":
+            if len(self.arms) != 2 or self.weights:
+                raise ValueError("interleaving takes two arms and no weights")
+            if self.explore:
+                raise ValueError("interleaving does not explore: its draft is random already")
+        return self
 
 
 class Settings(_Section):
@@ -118,12 +194,21 @@ class Settings(_Section):
     profiles: ProfileSettings = ProfileSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     rerank: RerankSettings = RerankSettings()
+    prompts: PromptSettings = PromptSettings()
     server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
 
     @property
     def database_url(self) -> str:
         """SQLAlchemy URL of the catalogue."""
         return self.store.database_url or f"sqlite:///{self.store.home / 'palate.sqlite3'}"
+
+    @property
+    def prompts_folder(self) -> Path:
+        """Where the operator's own prompts are; it need not exist."""
+        own = self.prompts.folder
+        return Path(own).expanduser() if own else self.store.home / "prompts"
 
 
 def read_settings(

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Self
 
 from agent.settings import Settings
 from retrieval.errors import InvalidInput
-from retrieval.ports import Catalog, Embedder, EventLog, ProfileStore, VectorIndex
+from retrieval.ports import (
+    Catalog,
+    Embedder,
+    EventLog,
+    ProfileStore,
+    RequestLog,
+    VectorIndex,
+)
 
 if TYPE_CHECKING:
     from retrieval.store.chroma_index import ChromaIndex
@@ -41,6 +48,13 @@ class Stores:
 
         with self._lock:
             return load_embedder(self.settings.embed.model)
+
+    @cached_property
+    def request_log(self) -> RequestLog:
+        """Requests that were kept for evaluation."""
+        from retrieval.store.request_log import SqlRequestLog
+
+        return SqlRequestLog(self.database)
 
     @property
     def has_vectors(self) -> bool:

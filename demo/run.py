@@ -32,6 +32,7 @@ from agent.ports import LanguageModel
 from agent.profiles.build import build_profiles
 from agent.profiles.report import BuildReport
 from agent.progress import ConsoleProgress, spoken_seconds
+from agent.prompting import open_prompts
 from agent.recommend import Recommender
 from agent.settings import Settings, read_settings
 from agent.stores import Stores, open_stores
@@ -272,6 +273,7 @@ def _profiles(
             event_log=stores.event_log,
             profiles=stores.profiles,
             model=reader,
+            prompts=open_prompts(settings),
             embedder=stores.embedder,
             item_index=stores.item_index,
             user_index=stores.user_index,

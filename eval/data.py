@@ -13,15 +13,21 @@ from retrieval.ports import Progress
 from retrieval.sources.convert.registry import convert
 from retrieval.sources.dataset import DataSet, read_dataset
 from retrieval.sources.rejects import RejectsFile
-from retrieval.types import Interaction
+from retrieval.types import Interaction, Item, User
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Interactions in file order, and every item id in catalogue order."""
+    """Interactions in file order, every item in catalogue order, and the users who are listed."""
 
     interactions: Sequence[Interaction]
-    catalogue: Sequence[str]
+    items: Sequence[Item]
+    users: Sequence[User] = ()
+
+    @property
+    def catalogue(self) -> list[str]:
+        """Every item id."""
+        return [item.item_id for item in self.items]
 
 
 def load_log(config: DataConfig, progress: Progress) -> Log:
@@ -42,14 +48,14 @@ def load_log(config: DataConfig, progress: Progress) -> Log:
 def _read(folder: Path, progress: Progress) -> Log:
     with RejectsFile(None) as rejects:
         data = read_dataset(folder, rejects=rejects)
-        catalogue = [item.item_id for item in data.items()]
+        items, users = list(data.items()), list(data.users())
         interactions = _interactions(data, progress)
         if rejects.first:
             raise InvalidInput(
                 f"{folder}: {sum(rejects.counts.values())} bad rows, first {rejects.first[0]}",
                 "mend the data set; `palate ingest` writes every bad row to a file",
             )
-    return Log(interactions, catalogue)
+    return Log(interactions, items, users)
 
 
 def _interactions(data: DataSet, progress: Progress) -> list[Interaction]:

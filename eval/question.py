@@ -8,17 +8,20 @@ line, they are the interchange format between the three.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from retrieval.errors import InvalidInput
 from retrieval.types import content_hash
 
 Lang = Literal["en", "zh"]
+_TAKEN = frozenset({"llm", "S", "random", "popularity"})
+"""The model's part of F, and names of systems that are no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class PoolItem:
     """One candidate. ``fsum(parts.values()) == score``, which is S.
 
     ``card`` is what the model reads of it, "" where it is never judged. ``bins`` is what
-    each source says in five levels, e.g. ``{"behaviour": "4/5"}``.
+    each source says in five levels, e.g. ``{"behaviour": "4/5"}``; ``sources`` is the same as
+    a score, before S weighs it: a source whose weight is 0 has no say in ``parts``.
     """
 
     item_id: str
@@ -34,6 +38,12 @@ class PoolItem:
     parts: Mapping[str, float] = field(default_factory=dict)
     card: str = ""
     bins: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> Mapping[str, float]:
+        """A score by source; by its part of S where nothing else is known."""
+        return self.sources or self.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,16 @@ class _ItemRow(_Row):
     parts: dict[str, float] = {}
     card: str = ""
     bins: dict[str, str] = {}
+    sources: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> _ItemRow:
+        total = math.fsum(self.parts.values())
+        if self.parts and not math.isclose(total, self.score, rel_tol=1e-6, abs_tol=1e-9):
+            raise ValueError(f"the parts of {self.item_id!r} add up to {total:g}, not to its score")
+        if taken := sorted(_TAKEN & {*self.parts, *self.sources}):
+            raise ValueError(f"no source is called {taken[0]!r}")
+        return self
 
 
 class _QuestionRow(_Row):
@@ -80,7 +100,7 @@ class _QuestionRow(_Row):
     query_text: str = ""
     person_text: str = ""
     candidates: Annotated[list[_ItemRow], Field(min_length=1)]
-    relevant: Annotated[list[str], Field(min_length=1)]
+    relevant: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     strata: dict[str, str] = {}
 
 
@@ -141,6 +161,7 @@ def _record(question: Question) -> dict[str, Any]:
                 "parts": dict(item.parts),
                 "card": item.card,
                 "bins": dict(item.bins),
+                "sources": dict(item.sources),
             }
             for item in question.candidates
         ],
@@ -156,12 +177,13 @@ def _read(line: str, where: str) -> Question:
         first = error.errors()[0]
         field_name = ".".join(str(part) for part in first["loc"]) or "line"
         raise InvalidInput(
-            f"{where}: {field_name}: {first['msg']}", "see docs/evaluation.md for the fields"
+            f"{where}: {field_name}: {first['msg'].removeprefix('Value error, ')}",
+            "see docs/evaluation.md for the fields",
         ) from error
     ids = [item.item_id for item in row.candidates]
     if len(set(ids)) != len(ids):
         raise InvalidInput(f"{where}: a candidate stands twice", "name each item once")
-    candidates = [PoolItem(i.item_id, i.score, i.parts, i.card, i.bins) for i in row.candidates]
+    candidates = [PoolItem(**dict(one)) for one in row.candidates]
     return Question(
         query_id=row.query_id,
         user_id=row.user_id,

@@ -18,16 +18,24 @@ _MAX_COMBINING = 3
 
 _REPLACEMENTS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Special tokens: a chat server would tokenise them as the real ones.
-    (re.compile(r"<\s*\|"), "‹|"),
-    (re.compile(r"\|\s*>"), "|›"),
+    (re.compile(r"[<＜]\s*([|｜])"), r"‹\1"),
+    (re.compile(r"([|｜])\s*[>＞]"), r"\1›"),
     (
         re.compile(
-            r"<(?=\s*/?\s*(?:data|system|sys|user|assistant|inst|tool|think|s|bos|eos)\b)", re.I
+            r"[<＜](?=\s*/?\s*(?:data|system|sys|user|assistant|model|inst|tool\w*|think\w*"
+            r"|(?:start|end|begin)_of_\w+|s|bos|eos|unk|pad|image)\b)",
+            re.I,
         ),
         "‹",
     ),
-    (re.compile(r"<(?=\s*<?\s*/?\s*sys\s*>)", re.I), "‹"),
-    (re.compile(r"\[(\s*/?\s*INST\s*)\]", re.I), r"(\1)"),
+    (re.compile(r"[<＜](?=\s*[<＜]?\s*/?\s*sys\s*[>＞])", re.I), "‹"),
+    (
+        re.compile(
+            r"\[(\s*/?\s*(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w+|THINK|ARGS|IMG\w*)\s*)\]",
+            re.I,
+        ),
+        r"(\1)",
+    ),
     # Row numbers and answers belong to the prompt, not to the text.
     (re.compile(r"\[(\s*[rR]?\d{1,4}(?:\s*[,，]\s*\d{1,4})*\s*)\]"), r"(\1)"),
     (

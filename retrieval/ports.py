@@ -19,6 +19,7 @@ from retrieval.types import (
     Evidence,
     Interaction,
     Item,
+    LoggedRequest,
     Profile,
     Query,
     Review,
@@ -135,6 +136,22 @@ class ProfileStore(Protocol):
 
     def cache_extraction(self, outputs: Mapping[str, str]) -> None:
         """Remember raw model outputs; committed on return."""
+
+
+class RequestLog(Protocol):
+    """Requests that were kept for evaluation, until their time is over or somebody objects."""
+
+    def append(self, requests: Iterable[LoggedRequest]) -> int:
+        """Idempotent by request_id: a known one stays as it is; returns how many were new."""
+
+    def requests(self, experiment: str | None = None) -> Iterator[LoggedRequest]:
+        """In (at, request_id) order; of one experiment, or all (``None``)."""
+
+    def erase(self, user_ids: Sequence[str]) -> int:
+        """Forget every request of these users, past recovery; returns how many there were."""
+
+    def prune(self, before: datetime) -> int:
+        """Forget every request older than ``before``; returns how many there were."""
 
 
 class Embedder(Protocol):

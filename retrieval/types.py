@@ -178,6 +178,7 @@ class Query:
     """One request. A stranger has ``user_id=None``; a silent user has ``text=""``.
 
     ``lang`` is the language of the answer, "en" or "zh"; "" = that of the text.
+    ``log``: whether whoever asks lets the request be kept; ``None`` = nobody asked them.
     """
 
     text: str = ""
@@ -188,6 +189,7 @@ class Query:
     explain: bool = True
     lang: str = ""
     rerank: bool = True
+    log: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,86 @@ class Answer:
 
     recommendations: tuple[Recommendation, ...]
     trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedItem:
+    """One candidate of a logged request: what S said of it, and whether it was shown.
+
+    Attributes:
+        base_rank: from 1, in the order of S.
+        score: S; ``math.fsum(parts.values()) == score``.
+        card: what the language model reads of it; "" where it was not laid before it.
+        bins: what each source says of it in five levels, e.g. ``{"behaviour": "4/5"}``.
+        log_odds: what the model said; ``None`` where it said nothing.
+        policy_rank: from 1, where the ranking put it before anything was shuffled;
+            ``None`` below what was shown.
+        rank: from 1, where it was shown; ``None`` = it was not.
+        propensity: probability in (0, 1] with which it stands at ``rank``, given the request
+            and the arm; ``None`` where it was not shown or teams were drawn.
+        team: the arm that put it there, in interleaving; "" otherwise.
+    """
+
+    item_id: str
+    base_rank: int
+    score: float
+    parts: Mapping[str, float]
+    card: str = ""
+    bins: Mapping[str, str] = field(default_factory=dict)
+    log_odds: float | None = None
+    policy_rank: int | None = None
+    rank: int | None = None
+    propensity: float | None = None
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request that somebody allowed to be kept, with what was answered.
+
+    Texts are redacted and ``user_id`` may be a pseudonym before it gets here.
+
+    Attributes:
+        consent: "asked" when this request said yes, "assumed" when nobody said no.
+        person_text: what the model is told of the person; "" for a stranger.
+        items: the best of the pool, best S first; all that were shown are among them.
+        experiment: its name; "" = none was running.
+        design: "ab" or "interleave"; "" without an experiment.
+        arms: all of them, baseline first.
+        weights: share of users of each arm; empty in interleaving.
+        arm: to which the user is assigned; "" in interleaving, where everybody sees both.
+        exposed: the answer was really made the way ``arm`` says.
+        degraded_because: why not; "" otherwise.
+        prompt: that the model was asked with, e.g. "rerank@1"; "" when it was not asked.
+        model: its id; "" when it was not asked.
+        explore: probability that the first ``explore_depth`` places were shuffled.
+    """
+
+    request_id: str
+    at: datetime
+    user_id: str | None
+    consent: Literal["asked", "assumed"]
+    lang: str
+    query_text: str
+    person_text: str
+    items: tuple[LoggedItem, ...]
+    experiment: str = ""
+    design: Literal["", "ab", "interleave"] = ""
+    arms: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    arm: str = ""
+    exposed: bool = True
+    degraded_because: str = ""
+    prompt: str = ""
+    model: str = ""
+    explore: float = 0.0
+    explore_depth: int = 0
+
+    @property
+    def shown(self) -> tuple[LoggedItem, ...]:
+        """The items of the answer, best first; empty for an empty answer."""
+        seen = [item for item in self.items if item.rank is not None]
+        return tuple(sorted(seen, key=lambda item: item.rank or 0))
 
 
 Qrels = Mapping[str, Mapping[str, int]]

@@ -77,6 +77,13 @@ class RecommendRequest(Body):
     lang: Literal["en", "zh"] | None = Field(
         None, description="language of the reasons; null = that of the query"
     )
+    log: StrictBool | None = Field(
+        None,
+        description=(
+            "whether the person lets the request be kept, redacted, for evaluation; "
+            "null = they were not asked"
+        ),
+    )
 
     def to_query(self) -> Query:
         """The request in the system's own words.
@@ -94,6 +101,7 @@ class RecommendRequest(Body):
             explain=self.explain,
             lang=self.lang or "",
             rerank=self.rerank,
+            log=self.log,
         )
 
 

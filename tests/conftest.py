@@ -17,6 +17,8 @@ settings.load_profile("palate")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+# ranx, which tests compare with, takes minutes to compile and a second to interpret.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
 
 

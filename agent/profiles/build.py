@@ -16,6 +16,7 @@ from agent.profiles.extract import Chunk, Extractor
 from agent.profiles.report import BuildReport
 from agent.profiles.subjects import Materials, all_subjects, prompt_hashes
 from agent.profiles.writer import ProfileWriter
+from prompts.library import PromptLibrary
 from retrieval.errors import NotFound
 from retrieval.ports import Catalog, Embedder, EventLog, ProfileStore, Progress, VectorIndex
 from retrieval.types import Subject
@@ -27,6 +28,7 @@ def build_profiles(
     event_log: EventLog,
     profiles: ProfileStore,
     model: LanguageModel | None,
+    prompts: PromptLibrary,
     embedder: Embedder,
     item_index: VectorIndex,
     user_index: VectorIndex,
@@ -46,6 +48,7 @@ def build_profiles(
         event_log: evidence and interactions.
         profiles: where profiles and raw model outputs are kept.
         model: reads reviews and captions; ``None`` builds from attributes and choices only.
+        prompts: those in production are used.
         embedder: makes the vectors.
         item_index: vectors of items.
         user_index: vectors of users.
@@ -76,6 +79,7 @@ def build_profiles(
         catalog,
         event_log,
         model_id=model.info.model_id if model else None,
+        prompts=prompts,
         as_of=as_of,
         max_texts=max_texts,
     )
@@ -83,7 +87,7 @@ def build_profiles(
     if model is not None:
         missing = _unread(subjects, materials, profiles, progress, report)
         progress.start("extract", len(missing))
-        Extractor(model, profiles, progress, report).read(missing)
+        Extractor(model, prompts, profiles, progress, report).read(missing)
         if report.malformed > report.lines and report.calls >= 4:
             progress.note(
                 f"{model.info.model_id} answered {report.malformed:,} unusable lines and only"
@@ -93,11 +97,12 @@ def build_profiles(
     writer = ProfileWriter(
         profiles,
         model if write_with_llm else None,
+        prompts,
         progress,
         report,
         settings=[
             model.info.model_id if model else "",
-            *(prompt_hashes() if model else ()),
+            *(prompt_hashes(prompts) if model else ()),
             str(bool(model and write_with_llm)),
             repr(float(tau_days)),
             str(max_rows),

@@ -16,7 +16,7 @@ from agent.profiles.parse import parse_extraction
 from agent.profiles.reduce import ExtractedRow
 from agent.profiles.report import BuildReport
 from agent.profiles.vocabulary import aspect_key
-from prompts.library import load_prompt
+from prompts.library import PromptLibrary
 from prompts.untrusted import sanitise
 from retrieval.errors import ContextOverflow, ModelOutputError, ModelTimeout, PalateError
 from retrieval.ports import ProfileStore, Progress
@@ -41,7 +41,7 @@ class Chunk:
     lang: str
 
 
-def chunks_of(evidence: Evidence, model_id: str) -> tuple[list[Chunk], int]:
+def chunks_of(evidence: Evidence, model_id: str, prompts: PromptLibrary) -> tuple[list[Chunk], int]:
     """The pieces of an evidence that the model reads, and how many were left out.
 
     None for kinds that no model reads, and for texts too short to say anything (fewer
@@ -50,7 +50,7 @@ def chunks_of(evidence: Evidence, model_id: str) -> tuple[list[Chunk], int]:
     text = sanitise(evidence.text)
     if evidence.kind not in READ_BY_MODEL or evidence.trust <= 0 or is_too_short(text):
         return [], 0
-    prompt = load_prompt("extract", evidence.lang)
+    prompt = prompts.find("extract", evidence.lang)
     pieces = split_text(text)
     chunks = [
         Chunk(
@@ -119,15 +119,22 @@ class Extractor:
 
     Args:
         model: the reader.
+        prompts: the one in production is used.
         profiles: the store whose extraction cache is filled.
         progress: told of every text.
         report: counts calls, tokens and lines.
     """
 
     def __init__(
-        self, model: LanguageModel, profiles: ProfileStore, progress: Progress, report: BuildReport
+        self,
+        model: LanguageModel,
+        prompts: PromptLibrary,
+        profiles: ProfileStore,
+        progress: Progress,
+        report: BuildReport,
     ) -> None:
         self._model = model
+        self._prompts = prompts
         self._profiles = profiles
         self._progress = progress
         self._report = report
@@ -181,7 +188,7 @@ class Extractor:
             left = [chunk for chunk in left if chunk.key not in self._done]
 
     def _call(self, batch: Sequence[Chunk]) -> None:
-        prompts = [load_prompt("extract", chunk.lang) for chunk in batch]
+        prompts = [self._prompts.find("extract", chunk.lang) for chunk in batch]
 
         def keep(index: int, answer: Generation) -> None:
             chunk = batch[index]

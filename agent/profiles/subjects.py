@@ -11,7 +11,8 @@ from agent.profiles.attributes import Preferences, attribute_rows
 from agent.profiles.extract import READ_BY_MODEL, Chunk, chunks_of, rows_of
 from agent.profiles.reduce import ExtractedRow
 from agent.profiles.vocabulary import vocabulary_sha256
-from prompts.library import LANGUAGES, load_prompt
+from prompts.library import PromptLibrary
+from prompts.prompt import LANGUAGES
 from retrieval.ports import Catalog, EventLog
 from retrieval.types import Evidence, Subject, content_hash
 
@@ -76,6 +77,7 @@ class Materials:
         catalog: knows titles and attributes.
         event_log: knows evidence and interactions.
         model_id: of the model that reads texts; ``None`` when none does.
+        prompts: the one in production that texts are read with.
         as_of: nothing newer is read; ``None`` reads everything, and a subject's own
             latest evidence is its cut-off, so that others' news change nothing.
         max_texts: the newest that many texts of a subject are read, the older are left out.
@@ -87,12 +89,14 @@ class Materials:
         event_log: EventLog,
         *,
         model_id: str | None,
+        prompts: PromptLibrary,
         as_of: datetime | None,
         max_texts: int,
     ) -> None:
         self._catalog = catalog
         self._event_log = event_log
         self._model_id = model_id
+        self._prompts = prompts
         self._as_of = as_of
         self._max_texts = max_texts
         self._preferences: Preferences | None = None
@@ -104,7 +108,7 @@ class Materials:
         left_out = too_short = 0
         if self._model_id is not None:
             for one in evidence:
-                found, beyond = chunks_of(one, self._model_id)
+                found, beyond = chunks_of(one, self._model_id, self._prompts)
                 chunks[one.evidence_id] = tuple(found)
                 left_out += beyond
                 too_short += not found and one.kind in READ_BY_MODEL
@@ -156,10 +160,10 @@ def all_subjects(catalog: Catalog, event_log: EventLog, subject: Subject) -> Ite
     yield from sorted(known.union(event_log.subjects_with_evidence(subject)))
 
 
-def prompt_hashes() -> list[str]:
+def prompt_hashes(prompts: PromptLibrary) -> list[str]:
     """The sha256 of every prompt that profiles depend on."""
     return [
-        load_prompt(name, lang).sha256
+        prompts.find(name, lang).sha256
         for name in ("extract", "write_profile")
         for lang in LANGUAGES
     ]

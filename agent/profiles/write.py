@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.grounding import check_sentence
 from agent.profiles.instructions import is_instruction
 from agent.profiles.template import clipped, is_choice, is_fact, template_sentences, within_limit
-from prompts.library import Prompt, Turn, load_prompt
+from prompts.prompt import Prompt, Turn
 from retrieval.types import AspectRow, Polarity, ProfileSentence, Subject
 
 MIN_ROWS = 3
@@ -56,20 +56,15 @@ def rows_to_write(rows: Sequence[AspectRow]) -> list[AspectRow]:
     return [row for row in rows if not is_fact(row) and not is_choice(row)][:MAX_ROWS]
 
 
-def writing_prompt(lang: str) -> Prompt:
-    """The prompt in use for a language."""
-    return load_prompt("write_profile", lang)
-
-
-def write_conversation(subject: Subject, rows: Sequence[AspectRow], lang: str) -> list[Turn]:
+def write_conversation(subject: Subject, rows: Sequence[AspectRow], prompt: Prompt) -> list[Turn]:
     """The conversation that asks for sentences over ``rows_to_write(rows)``."""
-    lang = "zh" if lang == "zh" else "en"
+    lang = prompt.lang
     lines = []
     for row in rows_to_write(rows):
         quote = clipped(row.quotes[0].text, 120)
         marked = f"“{quote}”" if lang == "zh" else f'"{quote}"'
         lines.append(_VERBS[lang][row.polarity].format(row.label) + marked)
-    return writing_prompt(lang).render(about=_ABOUT[lang][subject], rows=lines)
+    return prompt.render(about=_ABOUT[lang][subject], rows=lines)
 
 
 def checked_text(subject: Subject, rows: Sequence[AspectRow], lang: str, answer: str) -> Written:

@@ -12,13 +12,8 @@ from agent.profiles.reduce import reduce_rows
 from agent.profiles.report import BuildReport
 from agent.profiles.subjects import Material
 from agent.profiles.template import is_fact, template_sentences
-from agent.profiles.write import (
-    MIN_ROWS,
-    checked_text,
-    rows_to_write,
-    write_conversation,
-    writing_prompt,
-)
+from agent.profiles.write import MIN_ROWS, checked_text, rows_to_write, write_conversation
+from prompts.library import PromptLibrary
 from retrieval.errors import ContextOverflow, ModelOutputError, PalateError
 from retrieval.ports import ProfileStore, Progress
 from retrieval.types import AspectRow, Profile
@@ -39,6 +34,7 @@ class ProfileWriter:
     Args:
         profiles: where they are stored.
         model: puts rows into words; ``None`` leaves that to the template.
+        prompts: the one in production is used.
         progress: told of every subject.
         report: counts.
         settings: everything but the material that a profile depends on; part of its version.
@@ -50,6 +46,7 @@ class ProfileWriter:
         self,
         profiles: ProfileStore,
         model: LanguageModel | None,
+        prompts: PromptLibrary,
         progress: Progress,
         report: BuildReport,
         *,
@@ -59,6 +56,7 @@ class ProfileWriter:
     ) -> None:
         self._profiles = profiles
         self._model = model
+        self._prompts = prompts
         self._progress = progress
         self._report = report
         self._settings = settings
@@ -104,7 +102,7 @@ class ProfileWriter:
 
     def _ask(self, model: LanguageModel, drafts: Sequence[_Draft]) -> None:
         finished: set[int] = set()
-        prompts = [writing_prompt(draft.material.lang) for draft in drafts]
+        prompts = [self._prompts.find("write_profile", draft.material.lang) for draft in drafts]
 
         def done(index: int, answer: Generation) -> None:
             with self._lock:
@@ -117,8 +115,8 @@ class ProfileWriter:
         try:
             answers = model.generate(
                 [
-                    write_conversation(draft.material.subject, draft.rows, draft.material.lang)
-                    for draft in drafts
+                    write_conversation(draft.material.subject, draft.rows, prompt)
+                    for draft, prompt in zip(drafts, prompts, strict=True)
                 ],
                 max_tokens=max(prompt.max_tokens for prompt in prompts),
                 stop=prompts[0].stop,

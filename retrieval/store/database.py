@@ -32,6 +32,7 @@ from retrieval.types import content_hash
 
 _LOCK_SECONDS = 60
 _BUSY_MILLISECONDS = 30_000
+_CHECKPOINT_MILLISECONDS = 1_000
 _ADVISORY_LOCK = 0x70616C617465  # "palate"
 _HASHED = (schema.items, schema.interactions, schema.reviews)
 
@@ -88,6 +89,21 @@ class Database:
                 ).one()
                 parts += [table.name, str(int(count)), str(int(total))]
         return content_hash(*parts)
+
+    def checkpoint(self) -> None:
+        """Fold SQLite's write-ahead log into the file, so that no old page stays in it.
+
+        Somebody who goes on reading for a second keeps the log alive until the next time.
+
+        Raises:
+            StoreError: for everything that the database refuses.
+        """
+        if self.dialect == "sqlite":
+            with store_errors(self.where), self._engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_MILLISECONDS}")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                raw.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
 
     def close(self) -> None:
         """Close every connection; the database cannot be used afterwards."""

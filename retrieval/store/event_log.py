@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, select, tuple_, union
+from sqlalchemy import ColumnElement, RowMapping, Table, select, union
 
 from retrieval.store import schema
 from retrieval.store.database import Database
+from retrieval.store.pages import pages
 from retrieval.store.upsert import Row, insert_new, listed, upsert, upsert_changed
 from retrieval.store.values import (
-    BATCH,
     MAX_DERIVED_ID_LENGTH,
     checked_id,
     checksum,
@@ -99,7 +99,7 @@ class SqlEventLog:
         if until is not None:
             conditions.append(c.at <= to_micros(until, "until"))
         query = select(c.user_id, c.item_id, c.kind, c.value, c.at).where(*conditions)
-        for row in self._pages(query, (c.at, c.user_id, c.item_id, c.kind)):
+        for row in pages(self._database, query, (c.at, c.user_id, c.item_id, c.kind)):
             yield Interaction(
                 row["user_id"], row["item_id"], row["kind"], row["value"], from_micros(row["at"])
             )
@@ -129,7 +129,7 @@ class SqlEventLog:
             if not is_storable(wanted):
                 return
             query = query.where(column == wanted)
-        for row in self._pages(query, (c.at, c.review_id)):
+        for row in pages(self._database, query, (c.at, c.review_id)):
             yield _to_review(row)
 
     def evidence(
@@ -164,18 +164,6 @@ class SqlEventLog:
         query = select(c.subject_id).where(c.subject == subject).distinct().order_by(c.subject_id)
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
-
-    def _pages(self, query: Select[Any], order: Sequence[Any]) -> Iterator[RowMapping]:
-        page_query = query.order_by(*order).limit(BATCH)
-        last: tuple[Any, ...] | None = None
-        while True:
-            with self._database.reading() as connection:
-                after = page_query if last is None else page_query.where(tuple_(*order) > last)
-                page = connection.execute(after).mappings().all()
-            yield from page
-            if len(page) < BATCH:
-                return
-            last = tuple(page[-1][column.name] for column in order)
 
 
 def _interaction_row(interaction: Interaction) -> Row:

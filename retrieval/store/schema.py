@@ -25,7 +25,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The revision that this code reads and writes: the newest file under ``migrations/versions``."""
 
 _Key = Text().with_variant(Text(collation="C"), "postgresql")
@@ -182,4 +182,16 @@ extraction_cache = Table(
     metadata,
     Column("key", _Key, primary_key=True),
     Column("output", Text, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", _Key, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("user_id", _Key),
+    Column("experiment", _Key, nullable=False),
+    Column("content", Text, nullable=False),  # the rest as JSON: nothing asks for parts of it
+    Index("ix_requests_at", "at", "request_id"),
+    Index("ix_requests_user", "user_id"),
 )

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import PalateError
-from server.cli import convert, fit, ingest, llm, profiles, recommend, serve
+from server.cli import convert, fit, ingest, llm, profiles, prompts, recommend, requests, serve
 from server.cli.console import GlobalOptions, err, out, show_log
 
 app = typer.Typer(
@@ -76,6 +76,8 @@ for command in (convert, ingest, fit, recommend, serve):
     command.register(app)
 app.add_typer(llm.app, name="llm")
 app.add_typer(profiles.app, name="profiles")
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(requests.app, name="requests")
 _add_groups_of_siblings()
 
 

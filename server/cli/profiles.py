@@ -49,9 +49,11 @@ def build(
     """
     from agent.models.running import language_model
     from agent.profiles.build import build_profiles, chosen_subjects
+    from agent.prompting import open_prompts
     from agent.stores import open_stores
 
     settings = settings_from(ctx)
+    prompts = open_prompts(settings)
     cut_off = _time(as_of) if as_of is not None else None
     everything = users is None and items is None and not user and not item
     with open_stores(settings) as stores, ConsoleProgress() as progress:
@@ -71,6 +73,7 @@ def build(
                 event_log=stores.event_log,
                 profiles=stores.profiles,
                 model=model,
+                prompts=prompts,
                 embedder=stores.embedder,
                 item_index=stores.item_index,
                 user_index=stores.user_index,

@@ -69,6 +69,7 @@ def recommend(
             include_seen=include_seen,
             lang=lang,
             rerank=not no_rerank,
+            log=False,  # whoever types this tries the system out
         ),
     )
     if as_json:

@@ -62,6 +62,9 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
     user: Identifier | None = Field(None, description="who asks; without it, a stranger")
     stream: bool = Field(False, description="send the answer as server-sent events")
+    store: bool | None = Field(
+        None, description="whether the person lets the request be kept, redacted, for evaluation"
+    )
 
     def to_messages(self) -> list[Message]:
         """The turns.
@@ -133,7 +136,7 @@ class ModelList(BaseModel):
 def chat_completions(body: ChatRequest) -> dict[str, Any] | Response:
     """One turn of conversation."""
     messages = body.to_messages()
-    text, answer = reply(current_service().fresh(), messages, body.user)
+    text, answer = reply(current_service().fresh(), messages, body.user, log=body.store)
     head = {"id": f"chatcmpl-{request_id()}", "created": int(time.time()), "model": MODEL}
     if body.stream:
         return Response(_events(head, text), mimetype="text/event-stream")

@@ -11,8 +11,11 @@ from agent.captioner import VisionCaptioner, choose_captioner
 from agent.ports import Generation, ModelInfo
 from agent.scripted import ScriptedModel
 from agent.settings import Settings
+from prompts.library import PromptLibrary
 from retrieval.errors import InvalidInput, ModelUnavailable
 from retrieval.sources.captions import ComposedCaptioner
+
+PROMPTS = PromptLibrary()
 
 
 class SeeingModel(ScriptedModel):
@@ -68,7 +71,7 @@ def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
 
 def test_a_vision_model_describes_the_picture_on_one_line(picture: Path) -> None:
     model = SeeingModel("A blue cup.\n\nIt reads  TEA.")
-    described = VisionCaptioner(model).caption(picture)
+    described = VisionCaptioner(model, PROMPTS).caption(picture)
     assert described == "Picture (described by a vision model): A blue cup. It reads TEA."
     assert "Describe this picture" in model.prompts[0]
 
@@ -80,40 +83,42 @@ def test_the_model_sees_a_small_upright_copy_without_metadata(tmp_path: Path) ->
     path = tmp_path / "photo.jpg"
     Image.new("RGB", (3000, 1500), (30, 80, 200)).save(path, exif=exif)
     model = SeeingModel("A blue wall.")
-    VisionCaptioner(model).caption(path)
+    VisionCaptioner(model, PROMPTS).caption(path)
     [(width, height, tags)] = model.seen
     assert width < height <= 1280
     assert tags == 0
 
 
 def test_a_caption_that_was_cut_ends_with_its_last_whole_sentence(picture: Path) -> None:
-    described = VisionCaptioner(SeeingModel("A blue cup. It stands on a", "length")).caption(
-        picture
-    )
+    described = VisionCaptioner(
+        SeeingModel("A blue cup. It stands on a", "length"), PROMPTS
+    ).caption(picture)
     assert described.endswith("A blue cup.")
 
 
 def test_an_empty_description_is_said(picture: Path) -> None:
-    assert VisionCaptioner(SeeingModel("  ")).caption(picture).endswith("nothing recognised.")
+    assert (
+        VisionCaptioner(SeeingModel("  "), PROMPTS).caption(picture).endswith("nothing recognised.")
+    )
 
 
 def test_an_unusable_picture_never_reaches_the_model(tmp_path: Path) -> None:
     model = SeeingModel("A cup.")
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(InvalidInput, match=r"text\.png"):
-        VisionCaptioner(model).caption(tmp_path / "text.png")
+        VisionCaptioner(model, PROMPTS).caption(tmp_path / "text.png")
     assert model.prompts == []
 
 
 def test_the_id_binds_model_and_prompt() -> None:
-    english = VisionCaptioner(SeeingModel("")).captioner_id
+    english = VisionCaptioner(SeeingModel(""), PROMPTS).captioner_id
     assert english.startswith("vision:eyes:caption_image@")
-    assert english != VisionCaptioner(SeeingModel(""), lang="zh").captioner_id
+    assert english != VisionCaptioner(SeeingModel(""), PROMPTS, lang="zh").captioner_id
 
 
 def test_a_model_without_eyes_is_refused() -> None:
     with pytest.raises(ModelUnavailable, match="takes no pictures"):
-        VisionCaptioner(ScriptedModel())
+        VisionCaptioner(ScriptedModel(), PROMPTS)
 
 
 def test_the_vision_model_is_chosen_when_there_is_one() -> None:

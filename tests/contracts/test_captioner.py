@@ -8,6 +8,7 @@ from PIL import Image
 from agent.captioner import VisionCaptioner
 from agent.ports import Generation, ModelInfo
 from agent.scripted import ScriptedModel
+from prompts.library import PromptLibrary
 from retrieval.errors import InvalidInput, NotFound
 from retrieval.ports import Captioner
 from retrieval.sources.captions import ComposedCaptioner
@@ -28,7 +29,7 @@ def captioner(request: pytest.FixtureRequest) -> Captioner:
         return ComposedCaptioner(None)
     if request.param == "colours only":
         return ComposedCaptioner(None, read_labels=False)
-    return VisionCaptioner(SeeingModel())
+    return VisionCaptioner(SeeingModel(), PromptLibrary())
 
 
 def test_a_caption_is_one_line_and_the_same_each_time(captioner: Captioner, tmp_path: Path) -> None:

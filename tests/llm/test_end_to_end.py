@@ -11,6 +11,7 @@ import pytest
 from agent.build import build_recommender
 from agent.ingest import ingest
 from agent.profiles.build import build_profiles
+from agent.prompting import open_prompts
 from agent.recommend import Recommender
 from agent.settings import Settings, read_settings
 from agent.stores import open_stores
@@ -80,6 +81,7 @@ def _fill(settings: Settings, shop: Path, model: OpenAICompatibleModel) -> None:
             event_log=stores.event_log,
             profiles=stores.profiles,
             model=model,
+            prompts=open_prompts(settings),
             embedder=stores.embedder,
             item_index=stores.item_index,
             user_index=stores.user_index,
@@ -134,6 +136,7 @@ def test_a_deadline_that_no_engine_keeps_leaves_the_fused_ranking(
         catalog=recommender.catalog,
         event_log=recommender.event_log,
         profiles=recommender.profiles,
+        prompts=recommender.prompts,
         model=recommender.model,
         load=lambda: recommender._snapshot,
     )

@@ -1,124 +1,176 @@
-"""Prompt files are checked when they load, and render what they declare."""
+"""Versions side by side, the operator's beside the shipped ones, and what a reference finds."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from prompts.library import LANGUAGES, NAMES, PromptError, load_prompt, parse_prompt
-from prompts.untrusted import mark
+from prompts.files import check_same_use
+from prompts.library import PromptLibrary
+from prompts.prompt import LANGUAGES, PromptError, UnknownPrompt
+from tests.prompts.folders import add_version
 
-VALID = """---
-name: p
-version: 2
-language: en
-output: lines
-inputs:
-  text: {type: text, untrusted: true, max_chars: 40}
-  hint: {type: text, optional: true}
----
-## system
-Rules.
-## user
-<data>
-a shot
-</data>
-## assistant
-an answer
-## user
-{{?hint}}
-Hint: {{hint}}
-{{/hint}}
-{{text}}
-"""
+TEXTS = Path(__file__).parents[2] / "prompts" / "texts"
 
 
-def test_every_file_loads_in_both_languages_and_no_file_is_left_over() -> None:
-    for name in NAMES:
-        for lang in LANGUAGES:
-            assert load_prompt(name, lang).lang == lang
-    folder = Path(__file__).parents[2] / "prompts" / "texts"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{name}.{lang}.md" for name in NAMES for lang in LANGUAGES
+def test_every_shipped_file_is_a_version_and_every_name_is_in_production() -> None:
+    library = PromptLibrary()
+    assert sorted(path.name for path in TEXTS.iterdir()) == sorted(
+        [
+            "aliases.toml",
+            *(
+                f"{name}.v{number}.{lang}.md"
+                for name in library.names()
+                for number in library.versions(name)
+                for lang in LANGUAGES
+            ),
+        ]
     )
+    aliases = tomllib.loads((TEXTS / "aliases.toml").read_text(encoding="utf-8"))
+    assert tuple(aliases["production"]) == library.names()
+    for name in library.names():
+        assert library.find(name, "en").number == aliases["production"][name]
 
 
-def test_another_language_gets_english() -> None:
-    assert load_prompt("extract", "fr").lang == "en"
+def test_another_language_gets_english_of_the_same_version(tmp_path: Path) -> None:
+    add_version(tmp_path, "extract", 2)
+    library = PromptLibrary(tmp_path)
+    for lang in ("fr", "", "EN"):
+        prompt = library.find("extract@2", lang)
+        assert (prompt.lang, prompt.number) == ("en", 2)
 
 
-def test_both_languages_of_a_prompt_share_version_inputs_and_output() -> None:
-    for name in NAMES:
-        en, zh = load_prompt(name, "en"), load_prompt(name, "zh")
-        assert en.version == zh.version
-        assert set(en.inputs) == set(zh.inputs)
-        assert (en.output, len(en.labels)) == (zh.output, len(zh.labels))
+def test_own_versions_stand_beside_the_shipped_and_production_stays(tmp_path: Path) -> None:
+    add_version(tmp_path, "rerank", 3, edit=lambda text: text.replace("Judge", "Decide"))
+    (tmp_path / "notes.txt").write_text("not a prompt", encoding="utf-8")
+    (tmp_path / ".rerank.v9.en.md").write_text("an editor's own", encoding="utf-8")
+    library = PromptLibrary(tmp_path)
+    assert library.versions("rerank") == (1, 3)
+    assert library.find("rerank", "en").version == "rerank@1"
+    assert library.find("rerank@production", "zh").version == "rerank@1"
+    assert "Decide" in library.find("rerank@3", "en").source
+    assert PromptLibrary().versions("rerank") == (1,)
+    assert library.aliases("rerank") == {"production": 1}
 
 
-def test_rendering_marks_untrusted_text_and_shots_alike() -> None:
-    turns = parse_prompt(VALID).render(text="nice <|im_end|> [3]", hint="look")
-    assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user"]
-    assert turns[1]["content"] == mark("a shot")
-    assert turns[3]["content"] == "Hint: look\n" + mark("nice ‹|im_end|› (3)")
+def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path) -> None:
+    assert PromptLibrary(tmp_path / "none").versions("rerank") == (1,)
 
 
-def test_an_empty_optional_input_leaves_no_trace() -> None:
-    assert parse_prompt(VALID).render(text="x")[-1]["content"] == mark("x")
-
-
-def test_text_that_is_too_long_is_cut_at_a_word() -> None:
-    content = parse_prompt(VALID).render(text="word " * 30)[-1]["content"]
-    assert "word…" in content
-    assert len(content) < 80
-
-
-def test_a_placeholder_inside_an_input_is_not_filled() -> None:
-    content = parse_prompt(VALID).render(text="{{hint}}", hint="secret")[-1]["content"]
-    assert content.count("secret") == 1
-
-
-def test_lines_are_numbered_and_each_stays_one_line() -> None:
-    prompt = load_prompt("write_profile", "en")
-    content = prompt.render(about="one item", rows=["a\nb", "c [9]"])[-1]["content"]
-    assert "[1] a b\n[2] c (9)\n" in content
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+    add_version(tmp_path, "rerank", 2)
+    plain = PromptLibrary(tmp_path).sha256("rerank@2")
+    for path in tmp_path.glob("*.md"):
+        path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert PromptLibrary(tmp_path).sha256("rerank@2") == plain
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("reference", "told"),
     [
-        (("{{text}}", "{{tekst}}"), "'tekst' is used and not declared"),
-        (("\n{{text}}\n", "\n"), "'text' is declared and not used"),
-        (("optional: true", "optional: false"), "must be optional"),
-        (("output: lines", "output: poem"), "not a known kind"),
-        (("output: lines", "output: label"), "labels"),
-        (("version: 2\n", ""), "'version' is missing"),
-        (("version: 2", "version: 2\ncolour: red"), "unknown field 'colour'"),
-        (("---\nname", "name"), "no front matter"),
-        (("## assistant", "## user"), "where 'assistant' should"),
-        (("## user\n{{?hint}}", "## assistant\n{{?hint}}"), "section 'assistant'"),
-        (("Rules.", "Rules. {{ text }}"), "no input"),
-        (("{type: text, optional: true}", "{kind: text}"), "not declared properly"),
-        (("## system", "Hello\n## system"), "before the first"),
+        ("poem", "no prompt 'poem'; the prompts are caption_image, extract, rerank"),
+        ("rerank@2", "no rerank@2; there is rerank@1, rerank@production"),
+        ("rerank@canary", "no rerank@canary; there is rerank@1, rerank@production"),
+        ("rerank@", "refers to no prompt; write NAME, NAME@NUMBER or NAME@ALIAS"),
+        ("rerank@0", "refers to no prompt"),
+        ("rerank@1@2", "refers to no prompt"),
+        ("../rerank", "refers to no prompt"),
+        ("", "refers to no prompt"),
     ],
 )
-def test_a_faulty_file_does_not_load(change: tuple[str, str], complaint: str) -> None:
-    with pytest.raises(PromptError, match=complaint):
-        parse_prompt(VALID.replace(*change))
+def test_a_reference_to_nothing_tells_what_there_is(reference: str, told: str) -> None:
+    with pytest.raises(UnknownPrompt, match=told):
+        PromptLibrary().find(reference, "en")
 
 
 @pytest.mark.parametrize(
-    ("inputs", "complaint"),
+    ("name", "number", "edit", "told"),
     [
-        ({}, "'text' is empty"),
-        ({"text": " \u200b "}, "'text' is empty"),
-        ({"text": "a", "nonsense": "b"}, "no input 'nonsense'"),
-        ({"text": ["a"]}, "takes one text"),
+        ("rerank", 1, str, r"rerank\.v1\.en\.md: version 1 is shipped already"),
+        ("rerank", 2, lambda t: t.replace("version: 2", "version: 3"), "says that it is rerank@3"),
+        ("rerank", 2, lambda t: t.replace("{{card}}", "{{kard}}"), "'kard' is used and not decl"),
+        (
+            "rerank",
+            2,
+            lambda t: t.replace("  card:", "  s: {}\n  card:").replace("{{card}}", "{{s}}{{card}}"),
+            r"v2\.en\.md: the inputs are not those of rerank\.v1\.en\.md",
+        ),
+        (
+            "rerank",
+            2,
+            lambda t: t.replace("card: {type: text, untrusted: true", "card: {type: text"),
+            "'card' is what strangers wrote: it must be untrusted",
+        ),
+        (
+            "rerank",
+            2,
+            lambda t: t.replace("optional: true, max_chars: 300", "max_chars: 300")
+            .replace("optional: true, max_chars: 150", "max_chars: 150")
+            .replace("{{?query}}", "")
+            .replace("{{/query}}", ""),
+            "'query' may be empty: it must be optional",
+        ),
+        (
+            "rerank",
+            2,
+            lambda t: t.replace('"no"]', '"no", "maybe"]').replace('"否"]', '"否", "也许"]'),
+            "output or labels are not of the kind of rerank.v1.en.md",
+        ),
     ],
+)  # fmt: skip
+def test_an_own_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, number: int, edit: object, told: str
+) -> None:
+    add_version(tmp_path, name, number, edit=edit)  # type: ignore[arg-type]
+    with pytest.raises(PromptError, match=told):
+        PromptLibrary(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["rerank.en.md", "rerank.v02.en.md", "rerank.v2.fr.md", "README.md"]
 )
-def test_wrong_inputs_are_refused(inputs: dict[str, str], complaint: str) -> None:
-    with pytest.raises(PromptError, match=complaint):
-        parse_prompt(VALID).render(**inputs)
+def test_a_file_with_another_name_is_no_version(tmp_path: Path, name: str) -> None:
+    add_version(tmp_path, "rerank", 2)
+    (tmp_path / "rerank.v2.en.md").rename(tmp_path / name)
+    with pytest.raises(PromptError, match=f"{name}: a prompt's file is named"):
+        PromptLibrary(tmp_path)
 
 
-def test_an_unknown_prompt_is_named() -> None:
-    with pytest.raises(PromptError, match="'poem'"):
-        load_prompt("poem", "en")
+def test_a_version_in_one_language_is_refused(tmp_path: Path) -> None:
+    add_version(tmp_path, "rerank", 2)
+    (tmp_path / "rerank.v2.zh.md").unlink()
+    with pytest.raises(PromptError, match=r"rerank\.v2\.zh\.md is missing"):
+        PromptLibrary(tmp_path)
+
+
+def test_languages_that_stop_at_other_texts_are_refused(tmp_path: Path) -> None:
+    add_version(tmp_path, "extract", 2)
+    path = tmp_path / "extract.v2.zh.md"
+    path.write_text(path.read_text(encoding="utf-8").replace('stop: ["\\n\\n"]', 'stop: ["。"]'))
+    with pytest.raises(PromptError, match=r"extract\.v2\.zh\.md: tier or stop"):
+        PromptLibrary(tmp_path)
+
+
+def test_a_prompt_that_nothing_asks_for_is_refused(tmp_path: Path) -> None:
+    add_version(
+        tmp_path, "rerrank", 2, like="rerank", edit=lambda t: t.replace("rerank", "rerrank")
+    )
+    with pytest.raises(PromptError, match=r"rerrank\.v2\.en\.md: nothing asks for a prompt"):
+        PromptLibrary(tmp_path)
+
+
+def test_a_file_or_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rerank.v2.en.md").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(PromptError, match=r"rerank\.v2\.en\.md cannot be read"):
+        PromptLibrary(tmp_path)
+    with pytest.raises(PromptError, match="is no folder"):
+        PromptLibrary(tmp_path / "rerank.v2.en.md")
+
+
+def test_every_shipped_version_is_used_as_the_first_is() -> None:
+    library = PromptLibrary()
+    for name in library.names():
+        for number in library.versions(name):
+            for lang in LANGUAGES:
+                prompt = library.find(f"{name}@{number}", lang)
+                check_same_use(prompt, library.find(f"{name}@1", lang), prompt.version)

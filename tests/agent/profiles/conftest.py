@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agent.ports import LanguageModel
 from agent.profiles.build import build_profiles
 from agent.profiles.report import BuildReport
+from prompts.library import PromptLibrary
 from retrieval.ports import Vectors
 from retrieval.store.catalog import SqlCatalog
 from retrieval.store.database import open_database
@@ -151,6 +152,7 @@ class Shop:
             event_log=self.event_log,
             profiles=self.profiles,
             model=model,
+            prompts=PromptLibrary(),
             embedder=self.embedder,
             item_index=self.items,
             user_index=self.users,

@@ -19,6 +19,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from agent.profiles.build import build_profiles
+from agent.prompting import open_prompts
 from agent.scripted import ScriptedModel
 from agent.settings import read_settings
 from agent.stores import open_stores
@@ -28,7 +29,8 @@ settings = read_settings(overrides={"store": {"home": Path(sys.argv[1])}})
 with open_stores(settings) as stores, ConsoleProgress() as progress:
     report = build_profiles(
         catalog=stores.catalog, event_log=stores.event_log, profiles=stores.profiles,
-        model=ScriptedModel(delay=float(sys.argv[2])), embedder=stores.embedder,
+        model=ScriptedModel(delay=float(sys.argv[2])), prompts=open_prompts(settings),
+        embedder=stores.embedder,
         item_index=stores.item_index, user_index=stores.user_index, progress=progress,
         write_with_llm=False,
     )

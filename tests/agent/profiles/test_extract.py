@@ -21,10 +21,12 @@ from agent.profiles.extract import (
 )
 from agent.profiles.report import BuildReport
 from agent.scripted import ScriptedModel, data_blocks
+from prompts.library import PromptLibrary
 from prompts.untrusted import neutralise
 from retrieval.errors import ModelTimeout, ModelUnavailable
 from retrieval.types import Evidence, content_hash
 
+PROMPTS = PromptLibrary()
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -56,7 +58,7 @@ class Quiet:
 
 def read(model: object, chunks: Sequence[Chunk]) -> tuple[Cache, BuildReport]:
     cache, report = Cache(), BuildReport()
-    Extractor(model, cache, Quiet(), report).read(chunks)  # type: ignore[arg-type]
+    Extractor(model, PROMPTS, cache, Quiet(), report).read(chunks)  # type: ignore[arg-type]
     return cache, report
 
 
@@ -67,17 +69,17 @@ def chunks(n: int) -> list[Chunk]:
 @pytest.mark.parametrize("text", ["", "ok", "very good", "很好", "不错吧", "👍👍👍", "a b"])
 def test_texts_that_cannot_say_anything_are_not_read(text: str) -> None:
     assert is_too_short(text)
-    assert chunks_of(evidence(text or " "), "m") == ([], 0)
+    assert chunks_of(evidence(text or " "), "m", PROMPTS) == ([], 0)
 
 
 @pytest.mark.parametrize("text", ["it works well", "盖子有点松动"])
 def test_a_short_sentence_is_read(text: str) -> None:
-    assert len(chunks_of(evidence(text), "m")[0]) == 1
+    assert len(chunks_of(evidence(text), "m", PROMPTS)[0]) == 1
 
 
 def test_a_review_of_100_000_characters_is_read_in_three_parts_and_the_rest_is_counted() -> None:
     text = "The strap is comfortable and the buckle holds. " * 2200
-    found, left_out = chunks_of(evidence(text), "m")
+    found, left_out = chunks_of(evidence(text), "m", PROMPTS)
     assert len(found) == MAX_CHUNKS
     assert left_out == len(split_text(text)) - MAX_CHUNKS > 20
     assert all(chunk.text.endswith(".") for chunk in found)
@@ -93,10 +95,10 @@ def test_splitting_loses_no_letter(text: str, times: int) -> None:
 
 
 def test_the_key_binds_text_prompt_and_model() -> None:
-    (one,), _ = chunks_of(evidence("the lid is loose"), "model-a")
-    (same,), _ = chunks_of(evidence("the lid is loose", author="bob"), "model-a")
-    (other_model,), _ = chunks_of(evidence("the lid is loose"), "model-b")
-    (other_text,), _ = chunks_of(evidence("the lid is tight"), "model-a")
+    (one,), _ = chunks_of(evidence("the lid is loose"), "model-a", PROMPTS)
+    (same,), _ = chunks_of(evidence("the lid is loose", author="bob"), "model-a", PROMPTS)
+    (other_model,), _ = chunks_of(evidence("the lid is loose"), "model-b", PROMPTS)
+    (other_text,), _ = chunks_of(evidence("the lid is tight"), "model-a", PROMPTS)
     assert one.key == same.key
     assert len({one.key, other_model.key, other_text.key}) == 3
 
@@ -113,14 +115,14 @@ def test_untrusted_text_stands_alone_between_marks() -> None:
 
 def test_a_caption_is_context_and_does_not_age() -> None:
     one = evidence("A red bottle with a great label", kind="caption", author="")
-    (chunk,), _ = chunks_of(one, "m")
+    (chunk,), _ = chunks_of(one, "m", PROMPTS)
     (row,) = rows_of(one, [chunk], {chunk.key: "label | like | great label"})
     assert (row.polarity, row.timeless, row.voter) == ("context", True, "e1")
 
 
 def test_an_authors_reviews_of_an_item_share_one_vote() -> None:
     one = evidence("the lid is great")
-    (chunk,), _ = chunks_of(one, "m")
+    (chunk,), _ = chunks_of(one, "m", PROMPTS)
     (row,) = rows_of(one, [chunk], {chunk.key: "lid | like | the lid is great"})
     assert row.voter == "author:ann"
 
@@ -129,7 +131,7 @@ def test_answers_are_committed_while_others_are_still_awaited() -> None:
     model = ScriptedModel(die_after=20)
     cache, report = Cache(), BuildReport()
     with pytest.raises(ModelUnavailable) as caught:
-        Extractor(model, cache, Quiet(), report).read(chunks(50))  # type: ignore[arg-type]
+        Extractor(model, PROMPTS, cache, Quiet(), report).read(chunks(50))  # type: ignore[arg-type]
     assert len(cache.outputs) == 20
     assert cache.commits >= 2
     assert "20 of 50 texts were read and are kept, 30 are left" in caught.value.message

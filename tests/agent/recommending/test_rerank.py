@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from agent.ports import Generation, LabelScores, Message, ModelInfo
 from agent.rerank import PointwiseScorer, judge
 from agent.scripted import ScriptedModel
+from prompts.library import PromptLibrary
 from retrieval.errors import ContextOverflow, ModelOutputError, ModelTimeout, ModelUnavailable
 
 CARDS = [("a", "Quiet kettle. + quiet motor"), ("b", "Loud drum"), ("c", "Mug")]
@@ -45,7 +47,7 @@ class Oracle:
 
 def ask(model: object, cards: Sequence[tuple[str, str]] = CARDS, lang: str = "en"):  # type: ignore[no-untyped-def]
     return judge(
-        PointwiseScorer(model),  # type: ignore[arg-type]
+        PointwiseScorer(model, partial(PromptLibrary().find, "rerank")),  # type: ignore[arg-type]
         profile_text="Needs a quiet motor.",
         query_text="a kettle",
         cards=cards,

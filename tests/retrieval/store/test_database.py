@@ -78,7 +78,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
-    with pytest.raises(StoreError, match=r"'9999'.*'0001'") as refused:
+    with pytest.raises(StoreError, match=r"'9999'.*'0002'") as refused:
         open_database(url(tmp_path / "p.sqlite3"))
     assert "newer Palate" in refused.value.hint
 

@@ -119,7 +119,8 @@ def every_command() -> list[list[str]]:
 def test_all_commands_are_attached() -> None:
     names = {path[0] for path in every_command()}
     assert names == {
-        "convert", "eval", "fit", "ingest", "llm", "openapi", "profiles", "recommend", "serve",
+        "convert", "eval", "fit", "ingest", "llm", "openapi", "profiles", "prompts", "recommend",
+        "requests", "serve",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Answers of a model as evaluation uses them: recorded, replayed, counted, kept in a budget."""

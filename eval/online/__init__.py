@@ -1,0 +1,1 @@
+"""What production says: logged requests as questions, experiments, off-policy estimates."""

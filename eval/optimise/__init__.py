@@ -1,0 +1,1 @@
+"""Search for a better ``rerank`` prompt on the tuning questions, and write what was found."""

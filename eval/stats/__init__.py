@@ -1,0 +1,1 @@
+"""How sure a comparison is: paired tests, families of them, sample sizes, early stops; pure."""
