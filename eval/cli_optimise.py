@@ -39,7 +39,7 @@ def _group() -> None:
 
 
 @group.command(
-    epilog="Examples: `palate eval optimise rerank eval/configs/xwines-prompts.toml`, "
+    epilog="Examples: `palate eval optimise rerank eval/configs/games6k-rerank.toml`, "
     "`palate eval optimise rerank CONFIG --shots current,none,mined --price 0 --budget 5000000`. "
     "Exit codes: 0 the search is done, whatever it found; 2 bad input or a budget that was spent "
     "first; 3 something named is not there; 6 no language model."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -96,21 +97,28 @@ def _prompts(
     out.print(_leaderboard(config, record))
     for reason, count in record.left_out.items():
         if count:
-            out.print(f"left out: {count} ({reason})", markup=False)
+            out.print(f"left out: {count} ({reason})", markup=False, soft_wrap=True)
     for bar in record.thresholds:
         value = "not measured" if bar.measured is None else f"{bar.measured:.4f}"
-        out.print(f"{'passed' if bar.passed else 'FAILED'}: {bar.text}: {value}", markup=False)
+        held = "passed" if bar.passed else "FAILED"
+        out.print(f"{held}: {bar.text}: {value}", markup=False, soft_wrap=True)
     if mlflow:
         from eval.records.mlflow_export import export
 
         out.print(f"MLflow run {export(folder, mlflow, config.name)}", markup=False)
-    out.print(f"{record.verdict}: {record.verdict_because}", markup=False)
+    out.print(f"{record.verdict}: {record.verdict_because}", markup=False, soft_wrap=True)
     out.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
     return {"passed": 0, "failed": FAILED}.get(record.verdict, COULD_NOT_RUN)
 
 
 def _leaderboard(config: PromptRunConfig, record: RunRecord) -> Table:
-    table = Table(title=f"{record.id}: {record.queries} questions", title_justify="left")
+    table = Table(
+        title=f"{record.id}: {record.queries} questions",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("system", overflow="fold")
     table.add_column(f"{config.primary} [95 % interval]", justify="right", no_wrap=True)
     for name in ("over S", "p (Holm)", "tokens a query", "failed"):

@@ -112,10 +112,14 @@ def validated(model: type[_Config], raw: Mapping[str, Any], path: Path) -> _Conf
     """The config, or ``InvalidInput`` that names the entry which is wrong."""
     try:
         return model.model_validate(raw)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error.message}", error.hint) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            problem = "there is no such entry"
         raise InvalidInput(
             f"{path}: {where + ': ' if where else ''}{problem}", "see eval/configs/"
         ) from error

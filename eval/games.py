@@ -49,7 +49,14 @@ def games_questions(
         NotFound: a file is missing.
         InvalidInput: a file is not what was published.
     """
-    titles = dict(_rows(folder / "Games-6k.item.gz", 2))
+    items = folder / "Games-6k.item.gz"
+    titles = dict(_rows(items, 2))
+    wrong = next((one for one in titles if not one.isdecimal()), None if titles else "")
+    if wrong is not None:
+        raise InvalidInput(
+            f"{items} has {'the item id ' + repr(wrong) if wrong else 'no item'}",
+            "take the file as published: ids are numbers",
+        )
     lists = {user: ids.split() for user, ids in _rows(folder / "Games-6k.random.gz", 2, head=False)}
     progress.start("reading histories", None)
     histories: dict[str, list[str]] = {}

@@ -61,10 +61,11 @@ class VariantConfig(Table):
     weight: float | Literal["cross-validated"] = 0.5
     max_rise: int = Field(3, ge=0)
 
-    @field_validator("weight")
+    @field_validator("weight", mode="before")
     @classmethod
-    def _not_negative(cls, weight: float | str) -> float | str:
-        if isinstance(weight, float | int) and not 0 <= weight < float("inf"):
+    def _not_negative(cls, weight: object) -> object:
+        number = weight if isinstance(weight, float | int) else -1
+        if weight != "cross-validated" and not 0 <= number < float("inf"):
             raise ValueError("a weight is a number >= 0, or 'cross-validated'")
         return weight
 

@@ -27,6 +27,7 @@ DOORS = {
     "pyarrow": ("retrieval/sources/parquet.py", "eval/records/parquet.py"),
     "plotly": ("eval/report/plots.py",),
     "jinja2": ("eval/report/write.py",),
+    "statsmodels": ("eval/stats/", "eval/online/ab.py"),
     "mlflow": ("eval/records/mlflow_export.py",),
     "openai": ("agent/vllm.py", "agent/vllm_errors.py"),
     "transformers": ("agent/models/",),

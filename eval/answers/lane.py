@@ -233,12 +233,14 @@ class Lane:
         Raises:
             ContextOverflow, ModelTimeout, ModelOutputError: this very call failed before.
         """
-        failed = self._cassette.get(_call_key(keys))
+        first = {key: at for at, key in reversed(list(enumerate(keys)))}
+        fresh = sorted(at for key, at in first.items() if self._cassette.get(key) is None)
+        # Only where an answer is missing: another run may have got them all since.
+        failed = self._cassette.get(_call_key(keys)) if fresh else None
         if failed is not None:
             kind = next((one for one in _FAILURES if one.code == failed.error), ModelOutputError)
             raise kind(failed.text or failed.error)
-        first = {key: at for at, key in reversed(list(enumerate(keys)))}
-        return sorted(at for key, at in first.items() if self._cassette.get(key) is None)
+        return fresh
 
     def _call(
         self, keys: Sequence[str], fresh: Sequence[int], ask: Callable[[LanguageModel], _Answered]

@@ -55,7 +55,7 @@ class Difference:
     """An arm minus the baseline: mean difference of rates with its 95 % interval.
 
     ``p`` is two-sided, of the randomisation test over users; ``p_holm`` adjusts it for the
-    number of arms; NaN where an arm has no users. ``effect`` is Cohen's d.
+    number of arms; NaN where an arm has fewer than two users. ``effect`` is Cohen's d.
     """
 
     arm: str
@@ -202,9 +202,11 @@ def _bootstrap(rates: Rates, seed: int, resamples: int = 1000) -> Rates:
 
 
 def _randomisation(rates: Rates, base: Rates, seed: int) -> float:
-    """Two-sided p that the arm's name makes no difference to a user's rate."""
+    """Two-sided p that the arm's name makes no difference to a user's rate; NaN for one user."""
     if np.ptp(np.concatenate([rates, base])) == 0:
         return 1.0
+    if min(rates.size, base.size) < 2:
+        return math.nan
     result = permutation_test(
         (rates, base),
         lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),

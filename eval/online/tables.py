@@ -25,19 +25,18 @@ def print_ab(out: Console, name: str, result: AB) -> None:
     """Arms, their differences from the first, and what is wrong with the split."""
     table = _table(
         f"A/B {name}: share of a user's requests after which something was taken",
-        ("arm",), ("users", "requests", "rate [95 %]", "difference [95 %]", "p", "p (Holm)", "d"),
-    )  # fmt: skip
-    by_arm = {one.arm: one for one in result.differences}
+        ("arm",),
+        ("users", "requests", "rate [95 %]"),
+    )
     for arm in result.arms:
-        one = by_arm.get(arm.name)
-        cells = ["", "", "", ""]
-        if one is not None:
-            cells = [
-                _interval(one.mean, one.low, one.high, signed=True),
-                _number(one.p), _number(one.p_holm), _number(one.effect, 2),
-            ]  # fmt: skip
         rate = _interval(arm.rate, arm.low, arm.high)
-        table.add_row(arm.name, str(arm.users), str(arm.requests), rate, *cells)
+        table.add_row(arm.name, str(arm.users), str(arm.requests), rate)
+    out.print(table)
+    table = _table("", ("arm", "minus"), ("difference [95 %]", "p", "p (Holm)", "d"))
+    for one in result.differences:
+        numbers = (_number(one.p), _number(one.p_holm), _number(one.effect, 2))
+        difference = _interval(one.mean, one.low, one.high, signed=True)
+        table.add_row(one.arm, one.against, difference, *numbers)
     out.print(table)
     out.print(f"split of users as planned: p = {_number(result.ratio_p)}")
     _warn(out, result.warnings)
@@ -60,7 +59,8 @@ def print_interleaved(out: Console, name: str, result: Interleaved) -> None:
 
 def print_estimates(out: Console, name: str, depth: int, result: OffPolicy) -> None:
     """What was earned, three estimates, the overlap and its warnings."""
-    title = f"{name}: items taken from the first {depth} places of a request"
+    places = "first place" if depth == 1 else f"first {depth} places"
+    title = f"{name}: items taken from the {places} of a request"
     table = _table(title, ("estimate",), ("value [95 %]",))
     for one in (result.logged, *result.estimates):
         label = "as logged (really earned)" if one.name == "logged" else one.name
@@ -80,9 +80,9 @@ def _warn(out: Console, warnings: Iterable[str]) -> None:
 
 
 def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title or None, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in left:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in right:
         table.add_column(column, justify="right", no_wrap=True)
     return table

@@ -23,17 +23,16 @@ def count(ctx: typer.Context) -> None:
 
     settings = settings_from(ctx)
     with open_stores(settings) as stores:
-        requests = users = 0
+        requests = 0
         oldest: datetime | None = None
-        seen: set[str] = set()
+        users: set[str] = set()
         for request in stores.request_log.requests():
             requests += 1
             oldest = oldest or request.at
             if request.user_id is not None:
-                seen.add(request.user_id)
-        users = len(seen)
+                users.add(request.user_id)
     since = f", since {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
-    out.print(f"{requests} requests of {users} users{since}")
+    out.print(f"{requests} requests of {len(users)} users{since}")
     if not settings.log.requests:
         out.print("No new ones are kept: log.requests is false.")
 
@@ -48,7 +47,7 @@ def erase(
 
     with open_stores(settings_from(ctx)) as stores:
         gone = erase_requests(stores, user_id)
-    out.print(f"{gone} requests forgotten")
+    out.print(f"requests forgotten: {gone}")
 
 
 @app.command(epilog="Examples: `palate requests prune`, `palate requests prune --days 0`")
@@ -65,4 +64,4 @@ def prune(
     kept = settings.log.keep_days if days is None else days
     with open_stores(settings) as stores:
         gone = stores.request_log.prune(datetime.now(UTC) - timedelta(days=kept))
-    out.print(f"{gone} requests forgotten")
+    out.print(f"requests forgotten: {gone}")
