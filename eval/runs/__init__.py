@@ -1,0 +1,1 @@
+"""A prompt run: ask, rank, compare, decide, record."""
