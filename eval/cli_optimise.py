@@ -94,13 +94,13 @@ def rerank(
 
     from agent.settings import read_settings
     from eval.answers.lane import Budget
+    from eval.answers.opened import open_lane
     from eval.load import load_questions
     from eval.optimise.search import optimise
     from eval.optimise.sentence import because
     from eval.optimise.space import read_instructions
     from eval.optimise.write import write_search, write_version
     from eval.prompt_config import read_prompt_config
-    from eval.prompt_run import open_lane
     from prompts.prompt import PromptError
     from retrieval.errors import InvalidInput
 
@@ -176,7 +176,7 @@ def _settings(
 
 def _bases(used: VariantConfig) -> dict[str, Prompt]:
     """The prompt in use, in every language."""
-    from eval.prompt_run import prompt_of
+    from eval.answers.opened import prompt_of
     from prompts.prompt import LANGUAGES
     from retrieval.errors import InvalidInput
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.cards import history_text, item_card, source_bins
-from eval.pools import QuestionSet
+from eval.pools import PUBLISHED, QuestionSet
 from eval.question import PoolItem, Question
 from retrieval.candidates.behaviour import ItemKnnSource
 from retrieval.candidates.matrix import InteractionMatrix
@@ -130,7 +130,7 @@ def games_questions(
         )
         progress.advance()
     left_out = {"over the limit": len(ours) - len(asked)} if len(asked) < len(ours) else {}
-    return QuestionSet(tuple(questions), len(titles), (), left_out, weights.note)
+    return QuestionSet(tuple(questions), len(titles), (), left_out, weights.note, split=PUBLISHED)
 
 
 def _weights(labelled: Sequence[tuple[list[Candidate], str]]) -> FusionWeights:

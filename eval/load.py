@@ -12,7 +12,7 @@ from agent.stores import open_stores
 from eval.config import DataConfig
 from eval.data import load_log
 from eval.games import games_questions
-from eval.pools import QuestionSet, languages_of, questions_from_log
+from eval.pools import GIVEN, QuestionSet, languages_of, questions_from_log
 from eval.prompt_config import PromptRunConfig
 from eval.question import Question, read_questions
 from retrieval.errors import InvalidInput, NotFound
@@ -61,7 +61,7 @@ def _sample(questions: Sequence[Question], limit: int | None, seed: int) -> Ques
     chosen = sorted(random.Random(seed).sample(range(len(questions)), len(questions) - over))
     items = {item.item_id for question in questions for item in question.candidates}
     left_out = {"over the limit": over} if over else {}
-    return QuestionSet(tuple(questions[at] for at in chosen), len(items), (), left_out)
+    return QuestionSet(tuple(questions[at] for at in chosen), len(items), (), left_out, split=GIVEN)
 
 
 @contextmanager

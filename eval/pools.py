@@ -39,12 +39,16 @@ HEAD_SHARE = 0.2
 """The most popular fifth of the items that were touched is the head, the rest the tail."""
 
 
+TEMPORAL, PUBLISHED, GIVEN = "global-temporal", "published-candidates", "given"
+"""Where questions come from: a log cut in time, published lists, a file of ready ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
     """Questions and where they come from.
 
     ``cuts`` are the instants between the periods; ``left_out`` counts people not asked
-    about, by reason; ``weights`` says how S was weighed.
+    about, by reason; ``weights`` says how S was weighed; ``split`` is one of the kinds above.
     """
 
     questions: tuple[Question, ...]
@@ -52,6 +56,7 @@ class QuestionSet:
     cuts: tuple[datetime, ...]
     left_out: Mapping[str, int]
     weights: str = ""
+    split: str = TEMPORAL
 
 
 @dataclass(frozen=True, slots=True)

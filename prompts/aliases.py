@@ -29,9 +29,16 @@ RECORD_FILE = "record.json"
 class _Judged(BaseModel):
     """A prompt that a run judged with."""
 
+    variant: str
     reference: str
     lang: str
     sha256: str
+
+
+class _Bar(BaseModel):
+    """A threshold; its text begins with the system that it is about, VARIANT|MODEL|SEED."""
+
+    text: str
 
 
 class _Run(BaseModel):
@@ -44,6 +51,7 @@ class _Run(BaseModel):
     verdict: str
     verdict_because: str = ""
     prompts: tuple[_Judged, ...] = ()
+    thresholds: tuple[_Bar, ...] = ()
 
 
 def promote(
@@ -184,6 +192,9 @@ def _check_proof(
         )
     if not judged:
         raise PromptError(f"run {run.id} did not judge with {version}")
+    held = [f"{one.variant}|" for one in judged]
+    if not any(bar.text.startswith(name) for bar in run.thresholds for name in held):
+        raise PromptError(f"run {run.id} does not prove {version}: no threshold is about it")
     for one in judged:
         if sha256.get(one.lang) != one.sha256:
             raise PromptError(

@@ -28,6 +28,7 @@ from typing import Any
 from filelock import FileLock
 
 from agent.ports import Message, ModelInfo
+from prompts.prompt import conversation_sha256
 from retrieval.errors import InvalidInput, NotFound
 
 FORMAT = 1
@@ -57,12 +58,6 @@ class Answer:
         return not self.error and (self.logprobs is not None or self.text is not None)
 
 
-def conversation_hash(conversation: Sequence[Message]) -> str:
-    """SHA-256 of the turns in order."""
-    text = json.dumps([[m["role"], m["content"]] for m in conversation], ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def request_key(conversation: Sequence[Message], *what: object, salt: str = "") -> str:
     """SHA-256 of everything that decides an answer except the model.
 
@@ -71,7 +66,7 @@ def request_key(conversation: Sequence[Message], *what: object, salt: str = "") 
         what: kind of request and its parameters, such as ``"labels", "yes", "no"``.
         salt: tells repeats of one request apart.
     """
-    parts = json.dumps([conversation_hash(conversation), *what, salt], ensure_ascii=False)
+    parts = json.dumps([conversation_sha256(conversation), *what, salt], ensure_ascii=False)
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 

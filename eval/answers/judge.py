@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from agent.rerank import PointwiseScorer, log_odds
-from eval.answers.cassette import conversation_hash
 from eval.answers.lane import Lane
 from eval.judged import JudgedItem, JudgedQuestion
 from eval.question import PoolItem, Question
-from prompts.prompt import Prompt
+from prompts.prompt import Prompt, conversation_sha256
 from retrieval.errors import ContextOverflow, ModelOutputError, ModelTimeout
 
 PromptFor = Callable[[str], Prompt]
@@ -73,7 +72,7 @@ def judge_question(
     asked = scorer.render(
         profile_text=person, query_text=question.query_text, cards=pairs, lang=question.lang
     )
-    hashes = {item_id: conversation_hash(turns) for item_id, turns in asked}
+    hashes = {item_id: conversation_sha256(turns) for item_id, turns in asked}
     try:
         _, scores = scorer.score(
             profile_text=person,

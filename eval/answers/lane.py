@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from agent.ports import Generation, LabelScores, LanguageModel, Message, ModelInfo
-from eval.answers.cassette import Answer, Cassette, conversation_hash, request_key
+from eval.answers.cassette import Answer, Cassette, request_key
+from prompts.prompt import conversation_sha256
 from retrieval.errors import (
     ContextOverflow,
     InvalidInput,
@@ -73,13 +74,6 @@ class Usage:
     milliseconds: float = 0.0
 
 
-@dataclass(slots=True)
-class _Shown:
-    """Every conversation that went over the lane, by its hash."""
-
-    turns: dict[str, Sequence[Message]] = field(default_factory=dict)
-
-
 class Lane:
     """A ``LanguageModel`` that replays what is on record and records what it has to ask.
 
@@ -100,7 +94,7 @@ class Lane:
         self._cassette = cassette
         self.budget = budget
         self._salt = salt
-        self._shown = _Shown()
+        self._shown: dict[str, Sequence[Message]] = {}
         self.usage = Usage()
         self._counting = threading.Lock()
 
@@ -112,7 +106,7 @@ class Lane:
     @property
     def shown(self) -> dict[str, Sequence[Message]]:
         """Conversations by hash, of this lane and of all its views."""
-        return self._shown.turns
+        return self._shown
 
     def view(self, salt: str | None = None) -> Lane:
         """The same record and budget, counting from zero; with ``salt``, other answers."""
@@ -224,7 +218,7 @@ class Lane:
 
     def _keys(self, conversations: Sequence[Sequence[Message]], *what: object) -> list[str]:
         for turns in conversations:
-            self._shown.turns.setdefault(conversation_hash(turns), turns)
+            self._shown.setdefault(conversation_sha256(turns), turns)
         return [request_key(turns, *what, salt=self._salt) for turns in conversations]
 
     def _fresh(self, keys: Sequence[str]) -> list[int]:

@@ -11,7 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from agent.ports import Generation, Message
 from agent.profiles.extract import MAX_CHUNKS, is_too_short, split_text, whole_lines
@@ -22,8 +25,10 @@ from eval.answers.judge import PromptFor
 from eval.answers.lane import Lane
 from eval.records.whole import finite
 from prompts.untrusted import sanitise
-from retrieval.errors import ContextOverflow, ModelOutputError, ModelTimeout
+from retrieval.errors import ContextOverflow, InvalidInput, ModelOutputError, ModelTimeout
 from retrieval.ports import Progress
+from retrieval.sources.dataset import read_dataset
+from retrieval.sources.rejects import RejectsFile
 
 PER_CALL = 32
 """Texts a call. An answer is on record only when its call is done, so calls stay short."""
@@ -182,6 +187,20 @@ def evaluate_extraction(
     if progress is not None and (short := sum(not row.pieces for row in rows.values())):
         progress.advance(short)
     return ExtractionFigures(tuple(rows.values()), view.usage.calls, view.usage.milliseconds)
+
+
+def review_texts(folder: Path, limit: int, seed: int) -> list[tuple[str, str, str]]:
+    """(id, language, text) of a seeded sample of a data set's reviews, in file order.
+
+    Raises:
+        NotFound, InvalidInput: no such folder, it cannot be read, or it holds no review.
+    """
+    with RejectsFile(None) as rejects:
+        reviews = list(read_dataset(folder, rejects=rejects).reviews())
+    if not reviews:
+        raise InvalidInput(f"{folder} holds no usable review", "name a data set with reviews")
+    chosen = sorted(np.random.default_rng(seed).permutation(len(reviews))[:limit])
+    return [(reviews[at].review_id, reviews[at].lang, reviews[at].text) for at in chosen]
 
 
 def _pieces(text: str) -> list[str]:

@@ -39,7 +39,6 @@ def export(folder: Path, tracking_uri: str, experiment: str) -> str:
         StoreError: MLflow refused or does not answer, or the file is no database.
     """
     record = read_record(folder)
-    _look_at(tracking_uri)
     # mlflow reads these when it is imported. It must not report to anybody, and a store that
     # does not answer should be said within seconds.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -54,6 +53,7 @@ def export(folder: Path, tracking_uri: str, experiment: str) -> str:
         raise InvalidInput(
             "mlflow is not installed", "pip install 'palate[mlflow]', then export again"
         ) from error
+    _look_at(tracking_uri)  # last: looking at a database that is not there makes it
     try:
         client = MlflowClient(tracking_uri=tracking_uri)
         run_id: str = client.create_run(

@@ -46,6 +46,10 @@ def write_run(folder: Path, library: PromptLibrary, *references: str, **changes:
         "verdict": "passed",
         "verdict_because": "every threshold holds",
         "prompts": prompts,
+        "thresholds": [
+            {"text": f"{name}|m|0 ndcg@10 delta_low >= 0", "measured": 0.1, "passed": True}
+            for name in references
+        ],
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").write_text(json.dumps(record | changes), encoding="utf-8")

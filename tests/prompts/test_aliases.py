@@ -81,11 +81,23 @@ def test_a_run_in_one_language_proves_that_language_only(folder: Path) -> None:
         ({"kind": "bench"}, "it is a run of bench, not of prompts"),
         ({"prompts": []}, "run r1 did not judge with rerank@2"),
         (
-            {"prompts": [{"reference": "rerank@2", "lang": "en", "sha256": "0" * 64}]},
+            {
+                "prompts": [
+                    {
+                        "variant": "rerank@2",
+                        "reference": "rerank@2",
+                        "lang": "en",
+                        "sha256": "0" * 64,
+                    }
+                ]
+            },
             r"another text of rerank@2 \(en\) than there is now",
         ),
         ({"id": None}, "no record of a run: id"),
-        ({"prompts": [{"reference": "rerank@2"}]}, "no record of a run: prompts.0.lang"),
+        (
+            {"prompts": [{"variant": "rerank@2", "reference": "rerank@2"}]},
+            "no record of a run: prompts.0.lang",
+        ),
     ],
 )
 def test_a_run_that_proves_nothing_is_refused_and_leaves_no_trace(
@@ -262,3 +274,14 @@ def test_a_lock_that_somebody_holds_is_one_clear_error(
         pytest.raises(PromptError, match="another process is changing the aliases"),
     ):
         promote(folder, "rerank@2", "production", at=AT, force=True, because="x")
+
+
+@pytest.mark.parametrize("about", ["", "rerank@1|m|0", "S", "rerank@22|m|0"])
+def test_a_run_whose_thresholds_are_not_about_the_version_proves_nothing(
+    folder: Path, about: str
+) -> None:
+    bars = [{"text": f"{about} ndcg@10 mean >= 0"}] if about else []
+    run = passed(folder, "rerank@1", "rerank@2", thresholds=bars)
+    with pytest.raises(PromptError, match="no threshold is about it"):
+        promote(folder, "rerank@2", "production", at=AT, run=run)
+    assert production(folder) == 1

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.ports import Message, ModelInfo
-from eval.answers.cassette import Answer, Cassette, conversation_hash, request_key
+from eval.answers.cassette import Answer, Cassette, request_key
+from prompts.prompt import conversation_sha256
 from retrieval.errors import InvalidInput, NotFound
 
 INFO = ModelInfo("some/model", "small", 4096)
@@ -83,7 +84,7 @@ def test_whatever_is_added_comes_back_equal(
 def test_a_request_is_told_by_its_turns_its_kind_and_its_salt(
     one: list[Message], other: list[Message], salt: str
 ) -> None:
-    assert (conversation_hash(one) == conversation_hash(other)) == (one == other)
+    assert (conversation_sha256(one) == conversation_sha256(other)) == (one == other)
     assert (request_key(one, "labels", "yes") == request_key(other, "labels", "yes")) == (
         one == other
     )

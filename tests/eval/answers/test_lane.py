@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from agent.ports import LabelScores, LanguageModel, Message
 from agent.scripted import ScriptedModel
-from eval.answers.cassette import Cassette, conversation_hash
+from eval.answers.cassette import Cassette
 from eval.answers.lane import Budget, BudgetSpent, Lane
+from prompts.prompt import conversation_sha256
 from retrieval.errors import (
     ContextOverflow,
     InvalidInput,
@@ -104,7 +105,7 @@ def test_views_share_record_budget_and_what_was_shown_but_not_counters(tmp_path:
     other.label_logprobs(prompts("c"), LABELS)
     assert on.budget.spent == one.budget.spent == other.budget.spent == 33
     assert (one.usage.asked, other.usage.asked, on.usage.asked) == (2, 1, 0)
-    assert set(on.shown) == {conversation_hash(turns(text)) for text in "abc"}
+    assert set(on.shown) == {conversation_sha256(turns(text)) for text in "abc"}
     assert on.shown is other.shown
 
 

@@ -24,12 +24,14 @@ def test_metric_names_hold_only_what_mlflow_allows(example: Path) -> None:
 
 
 def test_without_mlflow_the_hint_is_how_to_get_it(
-    example: Path, monkeypatch: pytest.MonkeyPatch
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(InvalidInput, match="mlflow is not installed") as error:
         export(example, "sqlite:///x.db", "palate")
     assert "pip install 'palate[mlflow]'" in error.value.hint
+    assert list(tmp_path.iterdir()) == [], "no database was made"
 
 
 def test_a_run_is_read_back_through_mlflow(

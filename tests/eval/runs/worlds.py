@@ -199,7 +199,7 @@ def answering(model: Judge, patch: pytest.MonkeyPatch) -> Iterator[Judge]:
         yield model
 
     with patch.context() as patched:
-        patched.setattr("eval.prompt_run.language_model", found)
+        patched.setattr("eval.answers.opened.language_model", found)
         yield model
 
 
