@@ -143,6 +143,7 @@ def test_promote_says_which_language_nobody_judged(with_second: Palate, tmp_path
         tmp_path / "r8",
         PromptLibrary(),
         prompts=[{"variant": "rerank@2", "reference": "rerank@2", "lang": "en", "sha256": sha256}],
+        thresholds=[{"text": "rerank@2|m|0 ndcg@10 delta_low >= 0"}],
     )
     shown = with_second("promote", "rerank@2", "production", "--run", str(run))
     assert "note: the run did not judge in zh" in shown
