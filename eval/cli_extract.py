@@ -11,6 +11,7 @@ from rich.table import Table
 
 from agent.progress import ConsoleProgress
 from eval.cli_run import COULD_NOT_RUN, Tokens
+from retrieval.errors import InvalidInput
 
 if TYPE_CHECKING:
     from eval.probes.extraction import ExtractionFigures
@@ -49,7 +50,13 @@ def extract(
     from eval.prompt_config import ModelConfig
     from eval.records.whole import write_json
 
-    prompts = {name: prompt_named(name, "lines") for name in references}
+    prompts = {name: prompt_named(name) for name in references}
+    for name, find in prompts.items():
+        if (kind := find("en").output) != "lines":
+            raise InvalidInput(
+                f"{name} gives a {kind}, not the lines of an extraction",
+                "see them with: palate prompts list",
+            )
     texts = review_texts(data, limit, seed)
     found: dict[str, ExtractionFigures] = {}
     console = Console(highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from eval.run import EvalResult
 
 FAILED, COULD_NOT_RUN = 1, 2
+_WIDE = 120
 
 Limit = Annotated[int | None, typer.Option(min=1, help="At most this many questions.")]
 Tokens = Annotated[
@@ -54,7 +56,8 @@ def run(
     # Here and not above: every palate --help loads this file, and these take a second.
     from eval.config import read_toml
 
-    out = Console(highlight=False)
+    # A file or a pipe has no width: names shall not fold there.
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     try:
         if "variants" in read_toml(config):
             code = _prompts(config, runs, out, limit, budget, run_id, mlflow)

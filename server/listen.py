@@ -47,7 +47,7 @@ class EnvelopeErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no typ
         self.write(body)
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     error_task_class = EnvelopeErrorTask
 
 

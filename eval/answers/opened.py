@@ -14,7 +14,7 @@ from eval.answers.cassette import Cassette
 from eval.answers.judge import PromptFor
 from eval.answers.lane import Budget, Lane
 from eval.prompt_config import ModelConfig, VariantConfig
-from prompts.prompt import OutputKind, PromptError
+from prompts.prompt import PromptError
 from retrieval.errors import InvalidInput, ModelUnavailable
 from retrieval.ports import Progress
 
@@ -29,7 +29,7 @@ def prompt_of(variant: VariantConfig) -> PromptFor:
         InvalidInput: there is no such prompt, or it judges nothing.
     """
     try:
-        find = prompt_named(variant.prompt, "label", variant.folder)
+        find = prompt_named(variant.prompt, variant.folder)
     except InvalidInput as error:
         raise InvalidInput(f"variant {variant.name!r}: {error.message}", error.hint) from error
     if len(find("en").labels) != 2:
@@ -40,27 +40,22 @@ def prompt_of(variant: VariantConfig) -> PromptFor:
     return find
 
 
-def prompt_named(reference: str, output: OutputKind, folder: Path | None = None) -> PromptFor:
+def prompt_named(reference: str, folder: Path | None = None) -> PromptFor:
     """Language -> the prompt of a reference such as ``extract@1``.
 
     Args:
         reference: see ``PromptLibrary.resolve``.
-        output: what it must give.
         folder: of further versions; otherwise that of the settings.
 
     Raises:
-        InvalidInput: there is no such prompt, or its output is of another kind.
+        InvalidInput: there is no such prompt.
     """
     own = {"prompts": {"folder": str(folder)}} if folder else {}
     find = partial(open_prompts(read_settings(overrides=own)).find, reference)
     try:
-        kind = find("en").output
+        find("en")
     except PromptError as error:
         raise InvalidInput(str(error), "see them with: palate prompts list") from error
-    if kind != output:
-        raise InvalidInput(
-            f"{reference} gives {kind}, not {output}", "see them with: palate prompts list"
-        )
     return find
 
 

@@ -217,9 +217,10 @@ class ChromaIndex:
         return everything
 
     def _pages(self, what: str) -> Iterator[Any]:
+        included: Any = [what]
         offset = 0
         while True:
-            got: Any = self._collection.get(include=[what], limit=_PAGE, offset=offset)  # type: ignore[list-item]
+            got = self._collection.get(include=included, limit=_PAGE, offset=offset)
             if got["ids"]:
                 yield got
             if len(got["ids"]) < _PAGE:

@@ -163,7 +163,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = config.model_copy(
         update={
             "limit": 4,
-            "models": (model.model_copy(update={"model": "scripted"}),),
+            "models": (
+                model.model_copy(update={"model": "scripted", "cassette": None, "replay": False}),
+            ),
             "probes": config.probes.model_copy(update={"position": 1, "bins": 1, "injection": 1}),
         }
     )

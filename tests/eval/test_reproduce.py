@@ -112,3 +112,12 @@ def test_the_command_lists_what_there_is() -> None:
     done = CliRunner().invoke(app, ["reproduce", "--list"])
     assert done.exit_code == 0, done.output
     assert "xwines-reference" in done.output
+
+
+def test_the_recorded_answers_on_the_demo_shop_replay_without_a_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PALATE_LLM_BASE_URL", "http://127.0.0.1:9/v1")  # nobody listens there
+    lines = reproduce("demo-rerank", read_expected()["demo-rerank"])
+    assert len(lines) == 4
+    assert [line for line in lines if line.state != "ok"] == []
