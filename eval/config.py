@@ -44,7 +44,7 @@ class SystemConfig(Table):
     """One thing to compare. ``params`` go to the estimator."""
 
     name: str
-    kind: Literal["popular", "item-knn", "ease", "ials"]
+    kind: Literal["popular", "item-knn", "ease", "ials", "bpr", "markov", "session-knn"]
     params: dict[str, float | int | None] = {}
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from agent.cards import history_text, item_card, source_bins
 from eval.pools import PUBLISHED, QuestionSet
 from eval.question import PoolItem, Question
-from retrieval.candidates.behaviour import ItemKnnSource
+from retrieval.candidates.behaviour import BehaviourSource
+from retrieval.candidates.item_knn import ItemKnn
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.popular import PopularSource
 from retrieval.errors import InvalidInput, NotFound
@@ -79,7 +80,10 @@ def games_questions(
         for at, item in enumerate(history)
     ]
     matrix = InteractionMatrix.from_interactions(events, item_ids=sorted(titles, key=int))
-    sources = (ItemKnnSource(matrix), PopularSource(matrix, half_life_days=None))
+    sources = (
+        BehaviourSource(matrix, ItemKnn().fit(matrix)),
+        PopularSource(matrix, half_life_days=None),
+    )
 
     def pool(user: str) -> list[Candidate]:
         ids = [one for one in lists[user] if one != positives[user]][: candidates - 1]

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.measure import Ranks
 from eval.config import SystemConfig
+from retrieval.candidates.bpr import Bpr
 from retrieval.candidates.ease import Ease
+from retrieval.candidates.estimator import Estimator
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_knn import ItemKnn
+from retrieval.candidates.markov import Markov
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.popular import Popularity
+from retrieval.candidates.session_knn import SessionKnn
 from retrieval.errors import InvalidInput
 
 _BATCH = 1024
 
 
-class Estimator(Protocol):
-    """A fitted behaviour model."""
-
-    def fit(self, matrix: InteractionMatrix) -> Estimator:
-        """Learn from the matrix."""
-
-    def score_users(self, user_indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Scores of shape (users, items)."""
-
-
-_KINDS: dict[str, type] = {"popular": Popularity, "item-knn": ItemKnn, "ease": Ease, "ials": Ials}
+_KINDS: dict[str, type] = {
+    "popular": Popularity,
+    "item-knn": ItemKnn,
+    "ease": Ease,
+    "ials": Ials,
+    "bpr": Bpr,
+    "markov": Markov,
+    "session-knn": SessionKnn,
+}
 
 
 def make_estimator(config: SystemConfig) -> Estimator:

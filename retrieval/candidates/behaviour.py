@@ -1,37 +1,34 @@
-"""The ``behaviour`` source: an estimator over the matrix of what people did."""
+"""Sources that read histories: an estimator over the matrix of what people did."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.candidates.ease import Ease
+from retrieval.candidates.estimator import Estimator
 from retrieval.candidates.ials import Ials
-from retrieval.candidates.item_knn import ItemKnn
-from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.select import best_items
 from retrieval.types import Query, ScoredItem
 
 _REMEMBERED_USERS = 64
 
 
-class Estimator(Protocol):
-    """A fitted model of behaviour."""
-
-    def score_users(self, user_indices: Indices) -> NDArray[np.float32]:
-        """Scores of every item for some rows of the matrix; shape (rows, items)."""
-
-
 class BehaviourSource:
     """Scores items by what the user and others did.
 
-    Says nothing about a stranger or a user without history, nor about items that
-    nobody touched. An item without any link to the user's history (score 0) is no
-    candidate, but its 0 counts when the pool is completed.
+    Says nothing about a stranger or a user without history, nor about items that the
+    estimator does not know. An item without any link to the user's history (score 0) is no
+    candidate, but its 0 counts when the pool is completed; where all are 0 it is silent.
+
+    Args:
+        matrix: of what people did.
+        estimator: fitted on ``matrix``, or restored with it.
+        name: stands in parts and traces.
     """
 
     def __init__(
@@ -40,13 +37,13 @@ class BehaviourSource:
         self._matrix = matrix
         self._estimator = estimator
         self._name = name
-        self._touched = np.bincount(matrix.values.indices, minlength=matrix.shape[1]) > 0
+        self._known = estimator.known
         # One request asks twice: for candidates, then to complete the pool.
         self._scores_of = lru_cache(maxsize=_REMEMBERED_USERS)(self._score_row)
 
     @property
     def name(self) -> str:
-        """``behaviour``."""
+        """As given."""
         return self._name
 
     def candidates(
@@ -67,11 +64,11 @@ class BehaviourSource:
             k,
             allowed=allowed,
             excluded=excluded,
-            eligible=self._touched & (scores != 0),
+            eligible=self._known & (scores != 0),
         )
 
     def scores(self, query: Query, item_ids: Sequence[str]) -> dict[str, float]:
-        """Scores of the items that somebody touched."""
+        """Scores of the items that the estimator knows."""
         scores = self._scores(query)
         if scores is None:
             return {}
@@ -79,40 +76,20 @@ class BehaviourSource:
         return {
             item_id: float(scores[at])
             for item_id in item_ids
-            if (at := columns.get(item_id, -1)) >= 0 and self._touched[at]
+            if (at := columns.get(item_id, -1)) >= 0 and self._known[at]
         }
 
     def _scores(self, query: Query) -> NDArray[np.float32] | None:
         user = None if query.user_id is None else self._matrix.user_index.get(query.user_id)
         return None if user is None else self._scores_of(user)
 
-    def _score_row(self, user: int) -> NDArray[np.float32]:
+    def _score_row(self, user: int) -> NDArray[np.float32] | None:
         row: NDArray[np.float32] = self._estimator.score_users(np.array([user]))[0]
         row.flags.writeable = False
-        return row
-
-
-class ItemKnnSource(BehaviourSource):
-    """Neighbours by cosine; fits on construction."""
-
-    def __init__(self, matrix: InteractionMatrix, k: int = 200) -> None:
-        super().__init__(matrix, ItemKnn(k).fit(matrix))
-
-
-class EaseSource(BehaviourSource):
-    """EASE; fits on construction."""
-
-    def __init__(self, matrix: InteractionMatrix, l2: float = 300.0) -> None:
-        super().__init__(matrix, Ease(l2).fit(matrix))
-
-
-class IalsSource(BehaviourSource):
-    """Matrix factorisation; fits on construction."""
-
-    def __init__(self, matrix: InteractionMatrix, factors: int = 64, threads: int = 1) -> None:
-        super().__init__(matrix, Ials(factors, threads=threads).fit(matrix))
+        return row if row.any() else None
 
 
 def fit_behaviour(matrix: InteractionMatrix, ease_max_items: int = 20_000) -> BehaviourSource:
     """EASE up to ``ease_max_items`` columns, iALS above: EASE's time grows with items cubed."""
-    return EaseSource(matrix) if matrix.shape[1] <= ease_max_items else IalsSource(matrix)
+    estimator = Ease() if matrix.shape[1] <= ease_max_items else Ials()
+    return BehaviourSource(matrix, estimator.fit(matrix))

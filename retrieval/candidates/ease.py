@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
+from retrieval.candidates.estimator import Arrays
 from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.saved import saved, touched
 from retrieval.errors import InvalidInput
 
 
@@ -29,10 +31,12 @@ class Ease:
         self.l2 = l2
         self._users: csr_array[np.float32, tuple[int, int]] | None = None
         self._weights = np.zeros((0, 0), dtype=np.float32)
+        self._known = np.zeros(0, dtype=np.bool_)
 
     def fit(self, matrix: InteractionMatrix) -> Self:
         """Invert the regularised Gram matrix by Cholesky, which is exact and deterministic."""
         self._users = matrix.values
+        self._known = touched(matrix)
         items = matrix.shape[1]
         if items == 0:
             self._weights = np.zeros((0, 0), dtype=np.float32)
@@ -56,3 +60,22 @@ class Ease:
         if self._users is None:
             raise InvalidInput("Ease was not fitted", "call fit(matrix) first")
         return np.asarray(self._users[user_indices] @ self._weights, dtype=np.float32)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """The items touched at the fit; shape (items,)."""
+        return self._known
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The item-item weights, items x items."""
+        if self._users is None:
+            raise InvalidInput("Ease was not fitted", "call fit(matrix) first")
+        return {"weights": self._weights, "known": self._known}
+
+    def restore(self, matrix: InteractionMatrix, arrays: Arrays) -> Self:
+        """Take the weights as learned and the histories as they are now."""
+        items = matrix.shape[1]
+        self._weights = saved(arrays, "weights", (items, items)).astype(np.float32, copy=False)
+        self._known = saved(arrays, "known", (items,)).astype(np.bool_, copy=False)
+        self._users = matrix.values
+        return self

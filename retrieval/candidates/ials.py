@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from retrieval.candidates.estimator import Arrays
 from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.saved import saved, touched
 from retrieval.errors import InvalidInput
 
 
@@ -45,31 +47,73 @@ class Ials:
         self.iterations, self.threads, self.seed = iterations, threads, seed
         self._users = np.zeros((0, factors), dtype=np.float32)
         self._items = np.zeros((0, factors), dtype=np.float32)
+        self._known = np.zeros(0, dtype=np.bool_)
 
     def fit(self, matrix: InteractionMatrix) -> Self:
         """Factorise; users and items without interactions get factors of 0."""
-        users, items = matrix.shape
-        if matrix.values.nnz == 0:
-            self._users = np.zeros((users, self.factors), dtype=np.float32)
-            self._items = np.zeros((items, self.factors), dtype=np.float32)
-            return self
-        # implicit warns about a threaded BLAS below its own threads; one thread there is faster.
-        with threadpool_limits(1, user_api="blas"):
-            model = AlternatingLeastSquares(
-                factors=self.factors,
-                regularization=self.l2,
-                alpha=self.alpha,
-                iterations=self.iterations,
-                num_threads=self.threads,
-                random_state=self.seed,
-            )
-            model.fit(csr_matrix(matrix.values), show_progress=False)
-        self._users = np.array(model.user_factors, dtype=np.float32)
-        self._items = np.array(model.item_factors, dtype=np.float32)
-        touched = np.bincount(matrix.values.indices, minlength=items) > 0
-        self._items[~touched] = 0.0
+        self._known = touched(matrix)
+        self._items = np.zeros((matrix.shape[1], self.factors), dtype=np.float32)
+        if matrix.values.nnz:
+            # implicit warns about a threaded BLAS below its own threads; one is faster there.
+            with threadpool_limits(1, user_api="blas"):
+                model = self._model()
+                model.fit(csr_matrix(matrix.values), show_progress=False)
+            self._items[self._known] = model.item_factors[self._known]
+        # The solver ends with the items and solves roughly; one exact step for the users more
+        # makes a fit the same as a restore.
+        self._users = self.fold_in(matrix, self._items)
         return self
+
+    def fold_in(
+        self, matrix: InteractionMatrix, item_factors: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """User factors for given item factors: one exact half step of ALS.
+
+        Args:
+            matrix: any rows, and a column for each item factor.
+            item_factors: shape (items, factors); 0 for an item that says nothing.
+
+        Returns:
+            float32 of shape (users, factors); 0 for a row without a telling item.
+        """
+        users = matrix.shape[0]
+        telling = np.flatnonzero(item_factors.any(axis=1))
+        values = csr_matrix(matrix.values.tocsc()[:, telling])
+        if values.nnz == 0:
+            return np.zeros((users, self.factors), dtype=np.float32)
+        with threadpool_limits(1, user_api="blas"):
+            model = self._model()
+            model.item_factors = item_factors[telling]
+            solved = model.recalculate_user(np.arange(users), values)
+        return np.asarray(solved, dtype=np.float32)
 
     def score_users(self, user_indices: Indices) -> NDArray[np.float32]:
         """float32 of shape (len(user_indices), items)."""
         return np.asarray(self._users[user_indices] @ self._items.T, dtype=np.float32)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """The items touched at the fit; shape (items,)."""
+        return self._known
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The item factors; those of users follow from them."""
+        return {"items": self._items, "known": self._known}
+
+    def restore(self, matrix: InteractionMatrix, arrays: Arrays) -> Self:
+        """Take the item factors as learned and fold in every history as it is now."""
+        items = matrix.shape[1]
+        self._items = saved(arrays, "items", (items, self.factors)).astype(np.float32, copy=False)
+        self._known = saved(arrays, "known", (items,)).astype(np.bool_, copy=False)
+        self._users = self.fold_in(matrix, self._items)
+        return self
+
+    def _model(self) -> AlternatingLeastSquares:
+        return AlternatingLeastSquares(
+            factors=self.factors,
+            regularization=self.l2,
+            alpha=self.alpha,
+            iterations=self.iterations,
+            num_threads=self.threads,
+            random_state=self.seed,
+        )

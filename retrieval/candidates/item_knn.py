@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
+from retrieval.candidates.estimator import Arrays
 from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.neighbours import keep_best
+from retrieval.candidates.saved import Table, saved, saved_table, table_arrays, touched
 from retrieval.errors import InvalidInput
 
 _BLOCK = 512
-_SAME = 1e-12  # relative difference below which two cosines are the same number
 
 
 class ItemKnn:
@@ -30,7 +32,8 @@ class ItemKnn:
         self.k = k
         self.shrinkage = shrinkage
         self._users: csr_array[np.float32, tuple[int, int]] | None = None
-        self._neighbours: csr_array[np.float32, tuple[int, int]] | None = None
+        self._neighbours: Table | None = None
+        self._known = np.zeros(0, dtype=np.bool_)
 
     def fit(self, matrix: InteractionMatrix) -> Self:
         """Find each item's neighbours; blocks of items keep memory at block x items."""
@@ -38,32 +41,17 @@ class ItemKnn:
         items = matrix.shape[1]
         squares = np.asarray(values.multiply(values).sum(axis=0), dtype=np.float64)
         by_item = values.T.tocsr().astype(np.float64)
-        data, columns, lengths = [], [], [0]
+        blocks = [csr_array((0, items), dtype=np.float64)]
         for start in range(0, items, _BLOCK):
-            block = (by_item[start : start + _BLOCK] @ values).tocsr()
-            block.sort_indices()
-            for offset in range(block.shape[0]):
-                item = start + offset
-                span = slice(block.indptr[offset], block.indptr[offset + 1])
-                other, overlap = block.indices[span], block.data[span]
-                other, overlap = other[other != item], overlap[other != item]
-                similarity = overlap / (np.sqrt(squares[item] * squares[other]) + self.shrinkage)
-                if len(other) > self.k:
-                    kth = np.partition(similarity, -self.k)[-self.k]
-                    keep = similarity >= kth * (1 - _SAME)
-                    other, similarity = other[keep], similarity[keep]
-                columns.append(other)
-                data.append(similarity)
-                lengths.append(len(other))
+            overlap = (by_item[start : start + _BLOCK] @ values).tocoo()
+            item, other = overlap.coords[0] + start, overlap.coords[1]
+            scale = np.sqrt(squares[item] * squares[other]) + self.shrinkage
+            cosine = np.where(item == other, 0.0, overlap.data / scale)
+            block = csr_array((cosine, (item - start, other)), shape=overlap.shape)
+            blocks.append(keep_best(block, self.k))
         self._users = values
-        self._neighbours = csr_array(
-            (
-                np.concatenate([np.zeros(0), *data]).astype(np.float32),
-                np.concatenate([np.zeros(0, dtype=np.int64), *columns]),
-                np.cumsum(lengths),
-            ),
-            shape=(items, items),
-        ).T.tocsr()
+        self._neighbours = vstack(blocks, format="csr").astype(np.float32).T.tocsr()
+        self._known = touched(matrix)
         return self
 
     def score_users(self, user_indices: Indices) -> NDArray[np.float32]:
@@ -71,3 +59,22 @@ class ItemKnn:
         if self._users is None or self._neighbours is None:
             raise InvalidInput("ItemKnn was not fitted", "call fit(matrix) first")
         return np.asarray((self._users[user_indices] @ self._neighbours).toarray(), np.float32)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """The items touched at the fit; shape (items,)."""
+        return self._known
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The similarities to each item's neighbours, sparse."""
+        if self._neighbours is None:
+            raise InvalidInput("ItemKnn was not fitted", "call fit(matrix) first")
+        return {"known": self._known, **table_arrays(self._neighbours)}
+
+    def restore(self, matrix: InteractionMatrix, arrays: Arrays) -> Self:
+        """Take the neighbours as learned and the histories as they are now."""
+        items = matrix.shape[1]
+        self._neighbours = saved_table(arrays, items)
+        self._known = saved(arrays, "known", (items,)).astype(np.bool_, copy=False)
+        self._users = matrix.values
+        return self

@@ -39,6 +39,20 @@ def best_items(
         inside[[columns[item_id] for item_id in allowed if item_id in columns]] = True
         keep &= inside
     keep[[columns[item_id] for item_id in excluded if item_id in columns]] = False
-    places = np.flatnonzero(keep)
-    order = places[np.argsort(-scores[places], kind="stable")][: max(k, 0)]
+    order = _best(scores, np.flatnonzero(keep), max(k, 0))
     return [ScoredItem(item_ids[at], float(scores[at])) for at in order]
+
+
+def _best(scores: NDArray[np.float32], places: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """The ``k`` best of some places, equals in the order of ``places``.
+
+    Only these are sorted: a request must not pay for the order of a whole catalogue.
+    """
+    values = scores[places]
+    if 0 < k < len(places):
+        kth = np.partition(values, -k)[-k]
+        above = np.flatnonzero(values > kth)
+        equal = np.flatnonzero(values == kth)[: k - len(above)]
+        chosen = np.concatenate([above, equal])
+        places, values = places[chosen], values[chosen]
+    return places[np.argsort(-values, kind="stable")][:k]

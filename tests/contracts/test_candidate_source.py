@@ -12,11 +12,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.candidates.behaviour import EaseSource, IalsSource, ItemKnnSource
+from retrieval.candidates.behaviour import BehaviourSource
+from retrieval.candidates.bpr import Bpr
+from retrieval.candidates.cold_start import ColdStart
+from retrieval.candidates.content import Content
 from retrieval.candidates.dense import DenseSource
+from retrieval.candidates.ease import Ease
+from retrieval.candidates.estimator import Estimator
+from retrieval.candidates.ials import Ials
+from retrieval.candidates.item_features import ItemFeatures
+from retrieval.candidates.item_knn import ItemKnn
 from retrieval.candidates.lexical import LexicalSource
+from retrieval.candidates.markov import Markov
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.popular import PopularSource
+from retrieval.candidates.session_knn import SessionKnn
 from retrieval.ports import CandidateSource, VectorIndex
 from retrieval.store.chroma_index import ChromaIndex
 from retrieval.types import Interaction, Query, ScoredItem
@@ -89,19 +99,40 @@ def dense(index: VectorIndex) -> DenseSource:
     return DenseSource("query", index, lambda query: wanted if query.text else None)
 
 
+def history(
+    name: str, estimator: Callable[[Sequence[str]], Estimator]
+) -> Callable[[Sequence[str]], CandidateSource]:
+    def make(items: Sequence[str]) -> CandidateSource:
+        events = matrix(items)
+        return BehaviourSource(events, estimator(items).fit(events), name)
+
+    return make
+
+
 Make = Callable[[Sequence[str]], CandidateSource]
+FROM_HISTORY: dict[str, Make] = {
+    "behaviour": history("behaviour", lambda items: Ease()),
+    "item_knn": history("item_knn", lambda items: ItemKnn()),
+    "ials": history("ials", lambda items: Ials(factors=4)),
+    "bpr": history("bpr", lambda items: Bpr(factors=4, iterations=5)),
+    "markov": history("markov", lambda items: Markov()),
+    "session_knn": history("session_knn", lambda items: SessionKnn()),
+    "content": history("content", lambda items: Content(vectors_of(items))),
+    "cold_start": history(
+        "cold_start",
+        lambda items: ColdStart(ItemFeatures(vectors_of(items)), ials=Ials(factors=4)),
+    ),
+    "picture": history("picture", lambda items: Content(vectors_of(items), half_life=5)),
+}
 SOURCES: dict[str, Make] = {
-    "item_knn": lambda items: ItemKnnSource(matrix(items)),
-    "ease": lambda items: EaseSource(matrix(items)),
-    "ials": lambda items: IalsSource(matrix(items), factors=4),
+    **FROM_HISTORY,
     "popular": lambda items: PopularSource(matrix(items)),
     "lexical": lexical,
     "dense": lambda items: dense(ExactIndex(dict(zip(items, vectors_of(items), strict=True)))),
 }
 CHROMA = "dense in chroma"
-NAMES = {"item_knn": "behaviour", "ease": "behaviour", "ials": "behaviour"}
-NAMES |= {"dense": "query", CHROMA: "query"}
-SILENT_FOR_STRANGERS = {"item_knn", "ease", "ials"}
+NAMES = {"dense": "query", CHROMA: "query"}
+SILENT_FOR_STRANGERS = set(FROM_HISTORY)
 SILENT_WITHOUT_TEXT = {"lexical", "dense", CHROMA}
 
 

@@ -1,31 +1,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, Self
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from retrieval.candidates.behaviour import EaseSource, IalsSource, fit_behaviour
+from retrieval.candidates.behaviour import BehaviourSource, fit_behaviour
+from retrieval.candidates.bpr import Bpr
+from retrieval.candidates.content import Content
 from retrieval.candidates.ease import Ease
+from retrieval.candidates.estimator import Estimator
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_knn import ItemKnn
-from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.markov import Markov
+from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.popular import Popularity, PopularSource
+from retrieval.candidates.session_knn import SessionKnn
 from retrieval.errors import InvalidInput
 from retrieval.types import Interaction, Query
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-class Fittable(Protocol):
-    def fit(self, matrix: InteractionMatrix) -> Self: ...
-    def score_users(self, user_indices: Indices) -> NDArray[np.float32]: ...
-
-
-ESTIMATORS: list[Fittable] = [Popularity(), Popularity(30), ItemKnn(), Ease(), Ials(factors=4)]
 
 
 def matrix_of(x: NDArray[np.float64]) -> InteractionMatrix:
@@ -71,16 +67,6 @@ def test_item_knn_keeps_neighbours_that_tie_with_the_last_one() -> None:
     assert scores[0, 0] == scores[1, 0] == scores[2, 0] > 0
 
 
-@pytest.mark.parametrize("estimator", [ItemKnn(k=5), Ease(), Popularity()])
-def test_scores_do_not_depend_on_the_order_of_items(
-    x: NDArray[np.float64], estimator: Fittable
-) -> None:
-    order = np.random.default_rng(1).permutation(25)
-    scores = estimator.fit(matrix_of(x)).score_users(np.arange(60)).copy()
-    shuffled = estimator.fit(matrix_of(x[:, order])).score_users(np.arange(60))
-    np.testing.assert_allclose(shuffled, scores[:, order], atol=1e-6)
-
-
 def test_shrinkage_is_added_to_the_denominator(x: NDArray[np.float64]) -> None:
     norms = np.linalg.norm(x, axis=0)
     damped = x.T @ x / (np.outer(norms, norms) + 10)
@@ -98,26 +84,6 @@ def test_ials_finds_blocks_and_is_the_same_every_time() -> None:
     np.testing.assert_array_equal(
         Ials(factors=4).fit(matrix_of(x)).score_users(np.arange(20)), first
     )
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_an_empty_matrix_is_no_error(estimator: Fittable) -> None:
-    empty = np.zeros(0, dtype=np.int64)
-    for shape in ((0, 0), (0, 3), (2, 3)):
-        fitted = estimator.fit(matrix_of(np.zeros(shape)))
-        scores = fitted.score_users(empty)
-        assert scores.shape == (0, shape[1])
-        assert scores.dtype == np.float32
-    assert not fitted.score_users(np.array([1, 0])).any()
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_rows_come_back_in_the_order_asked(estimator: Fittable, x: NDArray[np.float64]) -> None:
-    fitted = estimator.fit(matrix_of(x))
-    everybody = fitted.score_users(np.arange(60))
-    some = fitted.score_users(np.array([5, 3, 5]))
-    np.testing.assert_allclose(some, everybody[[5, 3, 5]], rtol=1e-5, atol=1e-6)
-    assert np.isfinite(everybody).all()
 
 
 def test_popularity_halves_an_event_each_half_life() -> None:
@@ -139,21 +105,51 @@ def test_popular_fills_up_with_untouched_items_in_catalogue_order() -> None:
     assert [one.item_id for one in found] == ["z", "x", "y"]
 
 
-def test_the_catalogues_size_chooses_between_ease_and_ials(x: NDArray[np.float64]) -> None:
-    assert isinstance(fit_behaviour(matrix_of(x), ease_max_items=25), EaseSource)
-    assert isinstance(fit_behaviour(matrix_of(x), ease_max_items=24), IalsSource)
+@pytest.mark.parametrize(("most", "chosen"), [(25, Ease()), (24, Ials())])
+def test_the_catalogues_size_chooses_between_ease_and_ials(
+    x: NDArray[np.float64], most: int, chosen: Ease | Ials
+) -> None:
+    matrix = matrix_of(x)
+    found = fit_behaviour(matrix, ease_max_items=most)
+    expected = BehaviourSource(matrix, chosen.fit(matrix))
+    query = Query(user_id="u003")
+    assert found.scores(query, matrix.item_ids) == expected.scores(query, matrix.item_ids)
 
 
 def test_behaviour_is_silent_about_items_that_nobody_touched() -> None:
     pairs = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "x")]
     events = [Interaction(user, item, "view", 1.0, START) for user, item in pairs]
     matrix = InteractionMatrix.from_interactions(events, item_ids=["x", "y", "untouched"])
-    source = EaseSource(matrix)
+    source = BehaviourSource(matrix, Ease().fit(matrix))
     query = Query(user_id="c")
     assert set(source.scores(query, ["x", "y", "untouched"])) == {"x", "y"}
     assert "untouched" not in [
         one.item_id for one in source.candidates(query, 5, None, frozenset())
     ]
+
+
+def test_content_reaches_items_that_nobody_touched_and_keeps_silent_about_those_without_any() -> (
+    None
+):
+    events = [Interaction("a", "x", "view", 1.0, START)]
+    matrix = InteractionMatrix.from_interactions(events, item_ids=["x", "new", "bare", "far"])
+    vectors = np.array([[2, 0], [1, 1], [0, 0], [0, 3]], dtype=np.float32)
+    source = BehaviourSource(matrix, Content(vectors).fit(matrix), "content")
+    query = Query(user_id="a")
+    found = source.candidates(query, 5, None, frozenset())
+    assert [(one.item_id, round(one.score, 4)) for one in found] == [("x", 1.0), ("new", 0.7071)]
+    assert set(source.scores(query, matrix.item_ids)) == {"x", "new", "far"}
+
+
+def test_a_source_is_silent_for_a_user_whom_its_estimator_cannot_know() -> None:
+    events = [Interaction(user, item, "view", 1.0, START) for user in "ab" for item in "xy"]
+    learned = Bpr(factors=2, iterations=3).fit(InteractionMatrix.from_interactions(events))
+    now = InteractionMatrix.from_interactions(
+        [*events, Interaction("new", "x", "view", 1.0, START)]
+    )
+    source = BehaviourSource(now, Bpr(factors=2).restore(now, learned.arrays()), "bpr")
+    assert source.scores(Query(user_id="a"), ["x", "y"]) != {}
+    assert source.scores(Query(user_id="new"), ["x", "y"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +161,20 @@ def test_behaviour_is_silent_about_items_that_nobody_touched() -> None:
         lambda: ItemKnn(shrinkage=-1),
         lambda: Ials(factors=0),
         lambda: Ials(alpha=0),
+        lambda: Bpr(iterations=0),
+        lambda: Bpr(learning_rate=0),
+        lambda: Bpr(l2=float("nan")),
+        lambda: Markov(window=0),
+        lambda: Markov(decay=0),
+        lambda: Markov(fade=1.5),
+        lambda: Markov(shrinkage=float("nan")),
+        lambda: SessionKnn(sample=0),
+        lambda: SessionKnn(fade=float("nan")),
+        lambda: Content(np.zeros((2, 2), np.float32), half_life=0),
+        lambda: Content(np.zeros((2, 2), np.float32), last=0),
+        lambda: Content(np.zeros(2, np.float32)),
+        lambda: Content(np.full((2, 2), np.nan, np.float32)),
+        lambda: Content(np.zeros((2, 2), np.float32)).fit(matrix_of(np.ones((1, 3)))),
         lambda: Popularity(half_life_days=0),
         lambda: Popularity(half_life_days=float("inf")),
     ],
@@ -174,7 +184,10 @@ def test_a_setting_out_of_range_is_refused(make: object) -> None:
         make()  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("estimator", [Ease(), ItemKnn()])
-def test_scoring_before_fitting_is_refused(estimator: Fittable) -> None:
+@pytest.mark.parametrize(
+    "estimator",
+    [Ease(), ItemKnn(), Markov(), SessionKnn(), Content(np.zeros((1, 1), np.float32))],
+)
+def test_scoring_before_fitting_is_refused(estimator: Estimator) -> None:
     with pytest.raises(InvalidInput, match="fit"):
         estimator.score_users(np.array([0]))

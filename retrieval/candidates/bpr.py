@@ -1,0 +1,120 @@
+"""Matrix factorisation from pairs of a touched and an untouched item (Rendle et al., UAI 2009)."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from retrieval.candidates.estimator import Arrays
+from retrieval.candidates.matrix import Indices, InteractionMatrix
+from retrieval.candidates.saved import saved, touched
+from retrieval.errors import InvalidInput
+
+
+class Bpr:
+    """Bayesian personalised ranking by stochastic gradient steps; the weights do not count.
+
+    The score is the dot product of the factors plus the item's bias. A user's factors come
+    from training alone: who was not there at the fit scores 0 everywhere after ``restore``.
+
+    Args:
+        factors: length of a factor vector.
+        learning_rate: of a gradient step.
+        l2: regularisation.
+        iterations: passes; each draws as many pairs as the matrix has.
+        threads: of the trainer. More than one is faster and not deterministic.
+        seed: of the factors' start and of the drawing.
+    """
+
+    def __init__(
+        self,
+        factors: int = 64,
+        learning_rate: float = 0.05,
+        l2: float = 0.05,
+        iterations: int = 100,
+        threads: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if not (
+            min(factors, iterations, threads) >= 1
+            and 0 < learning_rate < float("inf")
+            and 0 <= l2 < float("inf")
+        ):
+            raise InvalidInput(
+                f"factors={factors}, iterations={iterations}, threads={threads}, "
+                f"learning_rate={learning_rate}, l2={l2}",
+                "counts are >= 1, learning_rate > 0 and l2 >= 0",
+            )
+        self.factors, self.learning_rate, self.l2 = factors, learning_rate, l2
+        self.iterations, self.threads, self.seed = iterations, threads, seed
+        self._users = np.zeros((0, factors + 1), dtype=np.float32)
+        self._items = np.zeros((0, factors + 1), dtype=np.float32)
+        self._known = np.zeros(0, dtype=np.bool_)
+        self._user_ids: tuple[str, ...] = ()
+
+    def fit(self, matrix: InteractionMatrix) -> Self:
+        """Train; users without interactions score 0 everywhere."""
+        users, items = matrix.shape
+        self._user_ids = matrix.user_ids
+        self._known = touched(matrix)
+        if matrix.values.nnz == 0:
+            self._users = np.zeros((users, self.factors + 1), dtype=np.float32)
+            self._items = np.zeros((items, self.factors + 1), dtype=np.float32)
+            return self
+        with threadpool_limits(1, user_api="blas"):
+            model = BayesianPersonalizedRanking(
+                factors=self.factors,
+                learning_rate=self.learning_rate,
+                regularization=self.l2,
+                iterations=self.iterations,
+                num_threads=self.threads,
+                random_state=self.seed,
+            )
+            model.fit(csr_matrix(matrix.values), show_progress=False)
+        # The last column is the items' bias; users have a 1 there, those without history too.
+        self._users = np.array(model.user_factors, dtype=np.float32)
+        self._users[np.diff(matrix.values.indptr) == 0] = 0.0
+        self._items = np.array(model.item_factors, dtype=np.float32)
+        return self
+
+    def score_users(self, user_indices: Indices) -> NDArray[np.float32]:
+        """float32 of shape (len(user_indices), items)."""
+        return np.asarray(self._users[user_indices] @ self._items.T, dtype=np.float32)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """The items touched at the fit; shape (items,)."""
+        return self._known
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Factors, and whose they are: UTF-8 ids one after the other, and where each ends."""
+        ids = [user_id.encode() for user_id in self._user_ids]
+        return {
+            "users": self._users,
+            "items": self._items,
+            "known": self._known,
+            "user_ids": np.frombuffer(b"".join(ids), dtype=np.uint8),
+            "user_ends": np.cumsum([len(one) for one in ids], dtype=np.int64),
+        }
+
+    def restore(self, matrix: InteractionMatrix, arrays: Arrays) -> Self:
+        """Find each row's factors by user id; new users get zeros."""
+        users, items = matrix.shape
+        width = self.factors + 1
+        factors = saved(arrays, "users", (None, width))
+        ends = saved(arrays, "user_ends", (len(factors),)).tolist()
+        ids = saved(arrays, "user_ids", (ends[-1] if ends else 0,)).tobytes()
+        self._items = saved(arrays, "items", (items, width)).astype(np.float32, copy=False)
+        self._known = saved(arrays, "known", (items,)).astype(np.bool_, copy=False)
+        self._users = np.zeros((users, width), dtype=np.float32)
+        for at, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            row = matrix.user_index.get(ids[start:end].decode())
+            if row is not None:
+                self._users[row] = factors[at]
+        self._user_ids = matrix.user_ids
+        return self
