@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.ports import LanguageModel
-    from agent.recommend import Recommender, Snapshot
+    from agent.ranked import Snapshot
+    from agent.recommend import Recommender
     from agent.settings import Settings
     from retrieval.fusion.weights import FusionWeights
     from retrieval.ports import CandidateSource, Embedder, VectorIndex
+    from retrieval.rules.rules import Rules
     from retrieval.types import Item, Query
 
 _log = logging.getLogger(__name__)
@@ -43,14 +45,16 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
         The recommender; its ``close()`` closes the stores.
 
     Raises:
-        InvalidInput: the home folder, the database URL, a prompt or the experiment cannot be
-            used.
+        InvalidInput: the home folder, the database URL, a prompt, the rules file or the
+            experiment cannot be used.
         StoreError: a store cannot be opened, e.g. because another process holds it.
     """
     from agent.arms import recommender_kind
     from agent.prompting import open_prompts
+    from agent.rules_file import rules_of
 
     prompts = open_prompts(settings)
+    rules = rules_of(settings)
     stores = open_stores(settings)
     try:
         make = recommender_kind(stores, prompts)
@@ -61,7 +65,7 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
             profiles=stores.profiles,
             prompts=prompts,
             model=model,
-            load=lambda: load_snapshot(stores),
+            load=lambda: load_snapshot(stores, rules),
             close=stores.close,
         )
     except BaseException:
@@ -69,10 +73,12 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
         raise
 
 
-def load_snapshot(stores: Stores) -> Snapshot:
+def load_snapshot(stores: Stores, rules: Rules) -> Snapshot:
     """Fit every source and read the vocabulary and the weights, from what the stores hold now."""
+    from agent.arrange import Shelf, no_vectors
     from agent.gazetteer import build_gazetteer
-    from agent.recommend import Snapshot
+    from agent.ranked import Snapshot
+    from retrieval.rules.filters import Filters
 
     items = list(stores.catalog.items())
     sources, missing = _fit_sources(stores, items)
@@ -82,6 +88,11 @@ def load_snapshot(stores: Stores) -> Snapshot:
         weights=weights,
         gazetteer=build_gazetteer(items),
         notes=tuple(one for one in (*missing, note) if one),
+        shelf=Shelf(
+            rules,
+            Filters(rules.filters, items),
+            stores.item_index.vectors if items and stores.has_vectors else no_vectors,
+        ),
     )
 
 

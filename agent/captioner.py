@@ -16,7 +16,7 @@ from retrieval.errors import ModelUnavailable, PalateError
 from retrieval.ports import Captioner, Progress
 from retrieval.sources.captions import ComposedCaptioner
 from retrieval.sources.images import open_picture
-from retrieval.sources.tagger import MEDIA_HINT
+from retrieval.sources.tagger import MEDIA_HINT, Tagger
 
 TAGGER = "efficientnet-lite0"
 
@@ -86,17 +86,26 @@ def choose_captioner(
     if importlib.util.find_spec("rapidocr") is None:
         progress.note(f"Pictures get no captions: rapidocr is not installed ({MEDIA_HINT}).")
         return None
-    return ComposedCaptioner(_tagger_weights(settings, progress))
+    return ComposedCaptioner(_tagger_weights(settings, progress, "Captions without tags"))
 
 
-def _tagger_weights(settings: Settings, progress: Progress) -> Path | None:
+def open_tagger(settings: Settings, progress: Progress) -> Tagger | None:
+    """The network that turns pictures into vectors; ``None``, with a note, when it cannot run."""
+    without = "Pictures do not take part"
+    weights = _tagger_weights(settings, progress, without)
+    try:
+        return None if weights is None else Tagger(weights)
+    except PalateError as error:
+        progress.note(f"{without}: {error.message}.")
+        return None
+
+
+def _tagger_weights(settings: Settings, progress: Progress, without: str) -> Path | None:
     if importlib.util.find_spec("efficientnet_lite_pytorch") is None:
-        progress.note(
-            f"Captions without tags: efficientnet-lite-pytorch is not installed ({MEDIA_HINT})."
-        )
+        progress.note(f"{without}: efficientnet-lite-pytorch is not installed ({MEDIA_HINT}).")
         return None
     try:
         return prepare(load_registry()[TAGGER], settings.llm.cache_dir, progress)
     except PalateError as error:
-        progress.note(f"Captions without tags: {error.message}.")
+        progress.note(f"{without}: {error.message}.")
         return None

@@ -18,8 +18,10 @@ from typing import Any, Literal
 from agent.cards import source_bins
 from agent.experiments import assign, explore, propensity, team_draft
 from agent.judging import Judge
+from agent.pages import Listed
 from agent.pseudonyms import Pseudonyms
-from agent.recommend import Ranked, Recommender
+from agent.ranked import Ranked
+from agent.recommend import Recommender
 from agent.redaction import redact
 from agent.rerank import PROMPT, Judgement
 from retrieval.errors import PalateError
@@ -43,10 +45,14 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """An answer in the making, and how it came about."""
+    """An answer in the making, and how it came about.
+
+    ``listed`` is the whole list as it is shown; ``placed`` is its first page.
+    """
 
     ranked: Ranked
-    placed: Sequence[_Placed]
+    listed: Listed
+    placed: Sequence[_Placed] = ()
     experiment: str = ""
     design: Literal["", "ab", "interleave"] = ""
     weights: tuple[float, ...] = ()
@@ -87,13 +93,17 @@ class LoggingRecommender(Recommender):
         self._pruned = datetime.min.replace(tzinfo=UTC)
 
     def recommend(self, query: Query) -> Answer:
-        """As ``Recommender.recommend``; a request that cannot be kept is answered all the same."""
+        """As ``Recommender.recommend``; a request that cannot be kept is answered all the same.
+
+        A next page goes on with the list that the first one showed, and is not kept: the log
+        says what was answered to a request, and the request was the first page's.
+        """
         consent = self._consent(query)
-        if consent is None:
+        if consent is None or query.cursor:
             return super().recommend(query)
         request_id = uuid.uuid4().hex
-        shown = self._show(query, random.Random(request_id))
-        answer = self.answer(shown.ranked, [one.candidate for one in shown.placed])
+        shown = self._show(query, request_id)
+        answer = self.page(shown.listed)
         try:
             self._request_log.append([self._request(request_id, query, consent, shown, answer)])
             self._prune()
@@ -101,29 +111,38 @@ class LoggingRecommender(Recommender):
             _log.warning("a request could not be kept: %s", error.message)
         return answer
 
+    def listed(self, query: Query, list_id: str = "") -> Listed:
+        """As ``Recommender.listed``, in the arm and by the draws of the first page."""
+        if self._consent(query) is None:
+            return super().listed(query, list_id)
+        return self._show(query, list_id).listed
+
     def _consent(self, query: Query) -> Literal["asked", "assumed"] | None:
         if query.log is None:
             return "assumed" if self.settings.log.consent == "assume" else None
         return "asked" if query.log else None
 
-    def _show(self, query: Query, rng: random.Random) -> _Shown:
+    def _show(self, query: Query, seed: str) -> _Shown:
         experiment = self.settings.experiment
         if query.user_id is None or not query.rerank or not experiment.name:
             ranked = self.rank(query, self.judge)
-            return self._explored(_Shown(ranked, ()), query, rng)
+            return self._explored(_Shown(ranked, self.list_of(ranked)), query, seed)
         if experiment.kind == "interleave":
-            return self._interleaved(query, rng)
+            return self._interleaved(query, seed)
         weights = experiment.weights or (1.0,) * len(experiment.arms)
         arm = experiment.arms[assign(experiment.name, query.user_id, weights)]
         ranked = self.rank(query, self._judges[arm])
-        shown = _Shown(ranked, (), experiment.name, "ab", weights, arm)
-        return self._explored(shown, query, rng)
+        shown = _Shown(ranked, self.list_of(ranked), (), experiment.name, "ab", weights, arm)
+        return self._explored(shown, query, seed)
 
-    def _explored(self, shown: _Shown, query: Query, rng: random.Random) -> _Shown:
+    def _explored(self, shown: _Shown, query: Query, seed: str) -> _Shown:
         experiment = self.settings.experiment
-        epsilon = experiment.explore if query.user_id is not None else 0.0
-        depth = experiment.explore_depth
-        best = {one.item_id: one for one in shown.ranked.order[: query.n]}
+        # Nothing is shuffled that a rule put where it is.
+        depth = min(experiment.explore_depth, shown.listed.free)
+        epsilon = experiment.explore if query.user_id is not None and depth > 1 else 0.0
+        listed = shown.listed
+        order = listed.order
+        best = {one.item_id: one for one in order[: query.n]}
         policy = {item_id: rank for rank, item_id in enumerate(best, start=1)}
         placed = [
             _Placed(
@@ -131,21 +150,38 @@ class LoggingRecommender(Recommender):
                 policy[item_id],
                 propensity(policy[item_id], rank, epsilon, depth, len(best)),
             )
-            for rank, item_id in enumerate(explore(list(best), epsilon, depth, rng), start=1)
+            for rank, item_id in enumerate(
+                explore(list(best), epsilon, depth, random.Random(seed)), start=1
+            )
         ]
-        return replace(shown, placed=placed, explore=epsilon, explore_depth=depth)
+        if epsilon:
+            order = (*(one.candidate for one in placed), *order[query.n :])
+            listed = replace(listed, order=order, list_id=seed)
+        return replace(
+            shown,
+            listed=listed,
+            placed=placed,
+            explore=epsilon,
+            explore_depth=depth if epsilon else experiment.explore_depth,
+        )
 
-    def _interleaved(self, query: Query, rng: random.Random) -> _Shown:
+    def _interleaved(self, query: Query, seed: str) -> _Shown:
         experiment = self.settings.experiment
         first = self.rank(query, self._judges[experiment.arms[0]])
         second = self.rejudge(first, self._judges[experiment.arms[1]])
         sides = [{one.item_id: one for one in side.order} for side in (first, second)]
-        placed = [
-            _Placed(sides[side][item_id], team=experiment.arms[side])
-            for item_id, side in team_draft(list(sides[0]), list(sides[1]), query.n, rng)
-        ]
-        both = replace(first, judgement=_joined(first.judgement, second.judgement))
-        return _Shown(both, placed, experiment.name, "interleave")
+        orders = [list(side) for side in sides]
+        draft = team_draft(orders[0], orders[1], len(first.order), random.Random(seed))
+        # Rules and diversity treat both teams alike: they see one list, after the draft.
+        both = replace(
+            first,
+            order=[sides[side][item_id] for item_id, side in draft],
+            judgement=_joined(first.judgement, second.judgement),
+        )
+        listed = replace(self.list_of(both), list_id=seed)
+        teams = {item_id: experiment.arms[side] for item_id, side in draft}
+        placed = [_Placed(one, team=teams[one.item_id]) for one in listed.order[: query.n]]
+        return _Shown(both, listed, placed, experiment.name, "interleave")
 
     def _request(
         self,

@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.labels import LabelledUser, labelled_users, pool_for, split_by_time
+from agent.fitting.labels import LabelledUser, labelled_users, pool_for, split_by_time
 from agent.measure import mean_and_interval, ndcg, ranks_in
 from retrieval.candidates.history import history_sources
 from retrieval.errors import InvalidInput

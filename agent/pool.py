@@ -10,13 +10,13 @@ from itertools import islice
 from agent.understand import Understood
 from retrieval.errors import InvalidInput, PalateError
 from retrieval.ports import CandidateSource, Catalog, EventLog
-from retrieval.types import Candidate, Constraint
+from retrieval.rules.conditions import describe
+from retrieval.rules.filters import EVERYTHING, Allowed
+from retrieval.types import Candidate
 
 _log = logging.getLogger(__name__)
-_SIGNS = {
-    "eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
-    "in": "in", "not_in": "not in", "contains": "contains",
-}  # fmt: skip
+_FEW = 1000
+"""Items that rules may leave out before sources are told what is allowed instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,22 @@ def gather(
     catalog: Catalog,
     event_log: EventLog,
     per_source: int,
+    rules: Allowed = EVERYTHING,
+    pinned: Sequence[str] = (),
 ) -> Pool:
     """Union of the best ``per_source`` of every source, conditions and seen items out first.
 
     A source that fails is left out and named; the others answer. An empty pool is no
     error: its note says which condition leaves nothing.
+
+    Args:
+        asked: the request.
+        sources: who proposes.
+        catalog: knows which items satisfy the conditions.
+        event_log: knows what was seen.
+        per_source: how many each may propose.
+        rules: what the shop's rules leave.
+        pinned: joins the pool, as far as conditions and rules allow, proposed or not.
 
     Raises:
         InvalidInput: a condition that the catalogue cannot test.
@@ -56,8 +67,16 @@ def gather(
     if query.user_id is not None and not query.include_seen:
         seen = event_log.seen(query.user_id)
     excluded = seen | avoided
+    if rules.kept is not None and not (rules.kept if allowed is None else allowed & rules.kept):
+        if allowed is None or allowed:
+            return Pool((), ("the shop's rules leave nothing that fits the request",))
+    elif rules.kept is not None and (allowed is not None or len(rules.left_out) > _FEW):
+        allowed = rules.kept if allowed is None else allowed & rules.kept
+    else:  # a few ids are cheaper to skip than all others are to list
+        excluded |= rules.left_out
     if allowed is not None and allowed <= excluded:
-        return Pool((), (_why_nothing(asked, catalog, allowed, seen),))
+        conditioned = allowed if query.constraints else None
+        return Pool((), (_why_nothing(asked, catalog, conditioned, seen),))
     wide = max(per_source, query.n)
     proposed: dict[str, dict[str, float]] = {}
     failed: list[str] = []
@@ -66,7 +85,8 @@ def gather(
     for source in sources:
         try:
             for scored in source.candidates(query, wide, allowed, excluded):
-                proposed.setdefault(scored.item_id, {})[source.name] = scored.score
+                if rules.kept is None or scored.item_id in rules.kept:
+                    proposed.setdefault(scored.item_id, {})[source.name] = scored.score
             working.append(source)
         except InvalidInput:
             raise
@@ -74,10 +94,14 @@ def gather(
             _log.warning("source %s failed: %s", source.name, error.message)
             failed.append(source.name)
             notes.append(f"source {source.name} was left out: {error.message}")
+    found = bool(proposed)
+    for item in catalog.items(pinned) if pinned else ():
+        if item.item_id not in excluded and (allowed is None or item.item_id in allowed):
+            proposed.setdefault(item.item_id, {})
     _complete(proposed, working, asked)
-    if not proposed:
+    if not found:
         for item_id in _floor(catalog, allowed, excluded, wide):
-            proposed[item_id] = {}
+            proposed.setdefault(item_id, {})
         if proposed:
             notes.append("nothing to go by yet: items in the order of the catalogue")
         else:
@@ -110,20 +134,6 @@ def _floor(
     items = catalog.items() if allowed is None else catalog.items(sorted(allowed - excluded)[:k])
     ids = (item.item_id for item in items if item.item_id not in excluded)
     return list(islice(ids, k))
-
-
-def describe(condition: Constraint) -> str:
-    """``price < 50``, as people write it."""
-    value = condition.value
-    if isinstance(value, bool):
-        shown = "yes" if value else "no"
-    elif isinstance(value, float | int):
-        shown = f"{value:g}"
-    elif isinstance(value, tuple):
-        shown = ", ".join(str(entry) for entry in value[:5]) + (", …" if len(value) > 5 else "")
-    else:
-        shown = value
-    return f"{condition.field} {_SIGNS[condition.op]} {shown}"
 
 
 def _why_nothing(

@@ -1,27 +1,37 @@
-"""What happens to a request: understand, gather, fuse, judge, guard, explain."""
+"""What happens to a request: understand, gather, fuse, judge, guard, arrange, explain."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
+from agent.arrange import arrange_list
+from agent.asker import asker_of
 from agent.explain import Explainer
-from agent.gazetteer import Gazetteer
 from agent.judging import Judge
-from agent.pool import Pool, gather
+from agent.pages import (
+    KeptLists,
+    Listed,
+    cursor_at,
+    fingerprint,
+    read_cursor,
+    shown_hash,
+)
+from agent.pool import gather
 from agent.ports import LanguageModel
+from agent.ranked import Ranked, Snapshot
 from agent.rerank import PROMPT, Judgement
 from agent.settings import Settings
 from agent.stopwatch import Stopwatch
 from agent.understand import Understood, understand
 from prompts.library import PromptLibrary
-from retrieval.errors import InvalidInput, NotFound, PalateError
+from retrieval.errors import PalateError
 from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import FusedCandidate, combine, fuse
-from retrieval.fusion.weights import FusionWeights
-from retrieval.ports import CandidateSource, Catalog, EventLog, ProfileStore
+from retrieval.ports import Catalog, EventLog, ProfileStore
+from retrieval.rules.rules import Asker
 from retrieval.types import (
     Answer,
     Explanation,
@@ -30,48 +40,6 @@ from retrieval.types import (
     Recommendation,
     Trace,
 )
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """All that is computed from the stores and shared by requests; replaced whole, never edited.
-
-    Attributes:
-        sources: fitted, in the order in which they propose.
-        weights: of the fused score.
-        gazetteer: the catalogue's vocabulary.
-        notes: what is missing, for every trace.
-    """
-
-    sources: tuple[CandidateSource, ...]
-    weights: FusionWeights
-    gazetteer: Gazetteer
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A request after ranking: what its answer is made from.
-
-    Attributes:
-        asked: the request as it was understood.
-        profile: of the user, if one was built.
-        pool: the candidates.
-        base: all of them in the order of S.
-        order: all of them in the order of F, within the guard.
-        judgement: what the language model said.
-        snapshot: what was shared when it was ranked.
-        watch: the time it took.
-    """
-
-    asked: Understood
-    profile: Profile | None
-    pool: Pool
-    base: Sequence[FusedCandidate]
-    order: Sequence[FusedCandidate]
-    judgement: Judgement
-    snapshot: Snapshot
-    watch: Stopwatch
 
 
 class Recommender:
@@ -113,6 +81,8 @@ class Recommender:
             settings.rerank, catalog, event_log, profiles, partial(prompts.find, PROMPT)
         )
         self._explainer = Explainer(catalog, event_log, profiles)
+        retrieval = settings.retrieval
+        self._lists = KeptLists(retrieval.pages_mb * 2**20, retrieval.pages_minutes * 60)
         self._snapshot = load()
 
     def recommend(self, query: Query) -> Answer:
@@ -121,15 +91,21 @@ class Recommender:
         An empty answer is no error: ``trace.notes`` say why nothing is left.
 
         Raises:
-            InvalidInput: n out of range, a condition that cannot be tested, an unknown language.
+            InvalidInput: n, region, age, diversity or cursor cannot be used, a condition cannot
+                be tested, an unknown language.
             NotFound: the user is unknown.
             StoreError: the database failed.
         """
-        ranked = self.rank(query, self.judge)
-        return self.answer(ranked, ranked.order[: query.n])
+        if query.cursor:
+            return self._next_page(query)
+        return self.page(self.listed(query))
+
+    def listed(self, query: Query, list_id: str = "") -> Listed:
+        """The whole list that a request's pages are cut from; ``list_id``: to make it again."""
+        return self.list_of(self.rank(query, self.judge))
 
     def rank(self, query: Query, judge: Judge) -> Ranked:
-        """The whole pool in order, before anything is explained.
+        """The whole pool in order, before anything is arranged or explained.
 
         Raises:
             as ``recommend``.
@@ -137,22 +113,36 @@ class Recommender:
         now = self._snapshot  # one consistent view, whatever refresh() does meanwhile
         watch = Stopwatch()
         with watch("understand"):
-            self._check(query)
+            asker = self._asker(query)
             asked = understand(query, now.gazetteer)
             profile = self._profile(query.user_id)
         with watch("candidates"):
+            allowed = now.shelf.filters.allowed(asker)
             pool = gather(
                 asked,
                 now.sources,
                 catalog=self.catalog,
                 event_log=self.event_log,
                 per_source=self.settings.retrieval.pool_per_source,
+                rules=allowed,
+                pinned=now.shelf.rules.for_request(asker).pinned,
             )
         with watch("fuse"):
             base = fuse(pool.candidates, now.weights, bool(asked.query.text))
-        return self.rejudge(
-            Ranked(asked, profile, pool, base, base, Judgement(), now, watch), judge
+        ranked = Ranked(
+            query,
+            asked,
+            asker,
+            profile,
+            pool,
+            base,
+            order=base,
+            judgement=Judgement(),
+            snapshot=now,
+            watch=watch,
+            filtered=allowed.sentences,
         )
+        return self.rejudge(ranked, judge)
 
     def rejudge(self, ranked: Ranked, judge: Judge) -> Ranked:
         """The same pool in the order that another judge gives it."""
@@ -163,20 +153,21 @@ class Recommender:
             order = self._guarded(ranked.base, judgement)
         return replace(ranked, order=order, judgement=judgement)
 
-    def answer(self, ranked: Ranked, order: Sequence[FusedCandidate]) -> Answer:
-        """What is shown, in the order in which it is shown, with reasons and a trace.
-
-        Args:
-            ranked: where it comes from.
-            order: candidates of ``ranked``; usually the best of ``ranked.order``.
-        """
+    def list_of(self, ranked: Ranked) -> Listed:
+        """``ranked.order`` without near-duplicates, as mixed as asked for, by the shop's rules."""
         asked, pool, judgement, now = ranked.asked, ranked.pool, ranked.judgement, ranked.snapshot
-        watch = ranked.watch
-        with watch("explain"):
-            explanations, rejected = self._explain(order, asked, ranked.profile)
-        notes = [*asked.notes, *pool.notes, *judgement.notes, *now.notes]
-        if rejected:
-            notes.append(f"sentences that failed the evidence check and were left out: {rejected}")
+        settings = self.settings.retrieval
+        wanted = ranked.query.diversity
+        with ranked.watch("arrange"):
+            arranged = arrange_list(
+                ranked.order,
+                items_of=self.catalog.items,
+                rules=now.shelf.rules.for_request(ranked.asker),
+                vectors=now.shelf.vectors,
+                settings=settings,
+                diversity=settings.diversity if wanted is None else wanted,
+                n=ranked.query.n,
+            )
         trace = Trace(
             ranker_used="fused+llm" if judgement.log_odds else "fused",
             degraded_because="; ".join(
@@ -190,11 +181,68 @@ class Recommender:
             model=self.model.info.model_id if self.model is not None and judgement.calls else "",
             calls=judgement.calls,
             tokens=judgement.tokens,
-            milliseconds_by_stage=watch.milliseconds,
+            milliseconds_by_stage=ranked.watch.milliseconds,
             pool_size=len(pool.candidates),
-            notes=tuple(notes),
+            notes=(*asked.notes, *pool.notes, *judgement.notes, *now.notes),
+            rules=(*ranked.filtered, *arranged.sentences),
+            trade_off=arranged.trade_off,
         )
-        return Answer(self._lines(order, ranked.base, explanations), trace)
+        sent = fingerprint(ranked.query)
+        return Listed(
+            list_id=shown_hash([sent, *(one.item_id for one in arranged.order)]),
+            asked=asked,
+            query=sent,
+            profile=ranked.profile,
+            order=arranged.order,
+            base_rank={one.item_id: at for at, one in enumerate(ranked.base, start=1)},
+            into=arranged.into,
+            trace=trace,
+            free=arranged.free,
+        )
+
+    def page(
+        self,
+        listed: Listed,
+        start: int = 0,
+        kept: frozenset[str] | None = None,
+        notes: Sequence[str] = (),
+    ) -> Answer:
+        """One page of a list, with reasons, and the cursor of the next.
+
+        Args:
+            listed: the list; its query says how long a page is.
+            start: places that were shown before.
+            kept: what may still be shown; ``None`` = all of it.
+            notes: for the trace.
+        """
+        places = [
+            place
+            for place in range(start, len(listed.order))
+            if kept is None or listed.order[place].item_id in kept
+        ]
+        n = listed.asked.query.n
+        shown = {place + 1: listed.order[place] for place in places[:n]}
+        end = places[n] if len(places) > n else len(listed.order)
+        watch = Stopwatch()
+        with watch("explain"):
+            explanations, rejected = self._explain(
+                list(shown.values()), listed.asked, listed.profile
+            )
+        said = [*listed.trace.notes, *notes]
+        if gone := max(end - start, 0) - len(shown):
+            said.append(f"no longer allowed since the first page, and left out: {gone}")
+        if rejected:
+            said.append(f"sentences that failed the evidence check and were left out: {rejected}")
+        trace = replace(
+            listed.trace,
+            notes=tuple(said),
+            milliseconds_by_stage={**listed.trace.milliseconds_by_stage, **watch.milliseconds},
+        )
+        cursor = ""
+        if end < len(listed.order):
+            self._lists.keep(listed)
+            cursor = str(cursor_at(listed, end))
+        return Answer(self._lines(shown, listed, explanations), trace, cursor)
 
     def refresh(self) -> None:
         """Compute everything that is shared anew and swap it in; requests go on meanwhile."""
@@ -219,17 +267,26 @@ class Recommender:
         """Close the stores; call once nobody asks any more."""
         self._close()
 
-    def _check(self, query: Query) -> None:
-        largest = self.settings.retrieval.max_n
-        if isinstance(query.n, bool) or not 1 <= query.n <= largest:
-            raise InvalidInput(f"n = {query.n}", f"n is a whole number from 1 to {largest}")
-        if query.user_id is None:
-            return
-        try:
-            self.catalog.user(query.user_id)
-        except NotFound as error:
-            if not self.event_log.seen(query.user_id):
-                raise NotFound(error.message, "leave user_id out to ask as a stranger") from error
+    def _next_page(self, query: Query) -> Answer:
+        asker = self._asker(query)
+        cursor = read_cursor(query.cursor, query)
+        listed = self._lists.get(cursor.list_id)
+        if listed is None or listed.query != cursor.query:
+            listed = self.listed(query, cursor.list_id)
+            note = "the list of the first page is no longer kept: it was ranked anew"
+            if shown_hash(listed.ids[: cursor.start]) != cursor.shown:
+                note += ", and came out otherwise: items may come twice or be missing"
+            return self.page(listed, cursor.start, notes=(note,))
+        asked = replace(
+            listed.asked, query=replace(listed.asked.query, n=query.n, explain=query.explain)
+        )
+        listed = replace(listed, asked=asked, profile=self._profile(query.user_id))
+        # What was sold out or restricted meanwhile is not shown for having been listed before.
+        kept = self._snapshot.shelf.filters.allowed(asker).kept
+        return self.page(listed, cursor.start, kept)
+
+    def _asker(self, query: Query) -> Asker:
+        return asker_of(query, self.catalog, self.event_log, self.settings.retrieval.max_n)
 
     def _profile(self, user_id: str | None) -> Profile | None:
         return None if user_id is None else self.profiles.get("user", user_id)
@@ -265,13 +322,12 @@ class Recommender:
 
     def _lines(
         self,
-        ranked: Sequence[FusedCandidate],
-        base: Sequence[FusedCandidate],
+        shown: Mapping[int, FusedCandidate],
+        listed: Listed,
         explanations: Mapping[str, Explanation],
     ) -> tuple[Recommendation, ...]:
-        ids = [one.item_id for one in ranked]
+        ids = [one.item_id for one in shown.values()]
         titles = {item.item_id: item.title for item in self.catalog.items(ids)}
-        base_rank = {one.item_id: at for at, one in enumerate(base, start=1)}
         return tuple(
             Recommendation(
                 item_id=one.item_id,
@@ -280,7 +336,8 @@ class Recommender:
                 score=one.score,
                 parts=one.parts,
                 explanation=explanations.get(one.item_id),
-                base_rank=base_rank[one.item_id],
+                base_rank=listed.base_rank[one.item_id],
+                collapsed=listed.into.get(one.item_id, ()),
             )
-            for rank, one in enumerate(ranked, start=1)
+            for rank, one in shown.items()
         )

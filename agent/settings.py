@@ -87,13 +87,24 @@ class ProfileSettings(_Section):
 
 
 class RetrievalSettings(_Section):
-    """How wide the pool is."""
+    """How wide the pool is, and how a ranked list is shown."""
 
     pool_per_source: int = Field(50, ge=1, le=1000, description="top k of each candidate source")
     max_n: int = Field(200, ge=1, description="largest n that a request may ask for")
     ease_max_items: int = Field(
         20_000, ge=1, description="above this catalogue size iALS, not EASE"
     )
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="0 = the ranked order, 1 = each item unlike those above it"
+    )
+    duplicates: float = Field(
+        0.98, ge=0, le=1, description="cosine from which near-duplicates become one; 0 = never"
+    )
+    duplicates_may_differ: tuple[str, ...] = Field(
+        (), description="attributes in which near-duplicates may differ, e.g. price, seller"
+    )
+    pages_mb: int = Field(64, ge=0, description="MiB of ranked lists kept for their next pages")
+    pages_minutes: float = Field(15.0, gt=0, description="how long one is kept after its last page")
 
 
 class RerankSettings(_Section):
@@ -105,6 +116,12 @@ class RerankSettings(_Section):
     weight: float = Field(0.5, ge=0, description="lambda of F = S + lambda*clip(z, +-2)")
     max_rise: int = Field(3, ge=0, description="m: no item rises more than this over its base rank")
     show_bins: bool = Field(False, description="candidate cards show five-level source bins")
+
+
+class RulesSettings(_Section):
+    """Business rules: what may be shown, and what goes where."""
+
+    file: str = Field("", description="TOML file of rules, see docs/rules.md; empty = none")
 
 
 class PromptSettings(_Section):
@@ -194,6 +211,7 @@ class Settings(_Section):
     profiles: ProfileSettings = ProfileSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     rerank: RerankSettings = RerankSettings()
+    rules: RulesSettings = RulesSettings()
     prompts: PromptSettings = PromptSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

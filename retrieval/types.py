@@ -179,6 +179,9 @@ class Query:
 
     ``lang`` is the language of the answer, "en" or "zh"; "" = that of the text.
     ``log``: whether whoever asks lets the request be kept; ``None`` = nobody asked them.
+    ``region`` and ``age`` (years) are what the shop's rules go by; where they are not given
+    the user's attributes stand. ``diversity`` in [0, 1], ``None`` = as set. ``cursor`` asks for
+    the page after the one that named it.
     """
 
     text: str = ""
@@ -190,6 +193,10 @@ class Query:
     lang: str = ""
     rerank: bool = True
     log: bool | None = None
+    region: str = ""
+    age: float | None = None
+    diversity: float | None = None
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +238,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One line of the answer. ``sum(parts.values()) == score`` exactly (``math.fsum``)."""
+    """One line of the answer. ``sum(parts.values()) == score`` exactly (``math.fsum``).
+
+    ``collapsed`` are ids of near-duplicates that are not shown because this item is.
+    """
 
     item_id: str
     title: str
@@ -240,6 +250,25 @@ class Recommendation:
     parts: Mapping[str, float]
     explanation: Explanation | None
     base_rank: int
+    collapsed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """What diversity cost the first page, and what it bought, before rules move anything.
+
+    Attributes:
+        diversity: that was asked for, in (0, 1].
+        relevance_kept: scores of the page over those of the n best, both counted from the
+            lowest score of the list; in [0, 1].
+        before: intra-list diversity of the n best, in [0, 1].
+        after: of the page.
+    """
+
+    diversity: float
+    relevance_kept: float
+    before: float
+    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +276,8 @@ class Trace:
     """How the answer came about.
 
     ``ranker_used`` is "fused" or "fused+llm"; ``degraded_because`` is "" when nothing
-    was skipped that was asked for. ``weights_used`` is "learned" or "prior".
+    was skipped that was asked for. ``weights_used`` is "learned" or "prior". ``rules`` says
+    what each business rule and the collapsing of near-duplicates did to the list.
     """
 
     ranker_used: str
@@ -260,14 +290,17 @@ class Trace:
     milliseconds_by_stage: Mapping[str, float]
     pool_size: int
     notes: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    trade_off: TradeOff | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What ``Recommender.recommend`` returns."""
+    """What ``Recommender.recommend`` returns; ``next_cursor`` is "" on the last page."""
 
     recommendations: tuple[Recommendation, ...]
     trace: Trace
+    next_cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

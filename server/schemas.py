@@ -15,6 +15,7 @@ from retrieval.types import (
     Query,
     Recommendation,
     Trace,
+    TradeOff,
 )
 
 MAX_QUERY_CHARACTERS = 4000
@@ -84,6 +85,18 @@ class RecommendRequest(Body):
             "null = they were not asked"
         ),
     )
+    region: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        None, description="where they are, for the shop's rules; null = what is known of the user"
+    )
+    age: Annotated[Number, Field(ge=0, le=150)] | None = Field(
+        None, description="years, for the shop's rules; null = what is known of the user"
+    )
+    diversity: Annotated[Number, Field(ge=0, le=1)] | None = Field(
+        None, description="0 = the ranked order, 1 = each item unlike those above; null = as set"
+    )
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        None, description="next_cursor of the page before, sent with the fields of the first page"
+    )
 
     def to_query(self) -> Query:
         """The request in the system's own words.
@@ -102,6 +115,10 @@ class RecommendRequest(Body):
             lang=self.lang or "",
             rerank=self.rerank,
             log=self.log,
+            region=self.region or "",
+            age=self.age,
+            diversity=self.diversity,
+            cursor=self.cursor or "",
         )
 
 
@@ -145,6 +162,26 @@ class RecommendationBody(BaseModel):
     score: float
     parts: dict[str, float] = Field(description="what each source contributed")
     explanation: ExplanationBody | None
+    collapsed: list[str] = Field(description="near-duplicates that this item stands for")
+
+
+class TradeOffBody(BaseModel):
+    """What diversity cost the first page, and what it bought."""
+
+    diversity: float = Field(description="that was asked for")
+    relevance_kept: float = Field(description="share of the score of the n best, 0 to 1")
+    before: float = Field(description="intra-list diversity of the n best, 0 to 1")
+    after: float = Field(description="of the page")
+
+    @classmethod
+    def of(cls, one: TradeOff) -> TradeOffBody:
+        """As it goes out."""
+        return cls(
+            diversity=one.diversity,
+            relevance_kept=one.relevance_kept,
+            before=one.before,
+            after=one.after,
+        )
 
 
 class TraceBody(BaseModel):
@@ -160,6 +197,8 @@ class TraceBody(BaseModel):
     milliseconds_by_stage: dict[str, float]
     pool_size: int
     notes: list[str]
+    rules: list[str] = Field(description="what each business rule did to the list")
+    trade_off: TradeOffBody | None = Field(description="null when no diversity was asked for")
 
 
 class AnswerBody(BaseModel):
@@ -167,6 +206,7 @@ class AnswerBody(BaseModel):
 
     recommendations: list[RecommendationBody]
     trace: TraceBody
+    next_cursor: str | None = Field(description="asks for the next page; null on the last one")
 
     @classmethod
     def of(cls, answer: Answer) -> AnswerBody:
@@ -174,6 +214,7 @@ class AnswerBody(BaseModel):
         return cls(
             recommendations=[_recommendation(line) for line in answer.recommendations],
             trace=_trace(answer.trace),
+            next_cursor=answer.next_cursor or None,
         )
 
 
@@ -199,6 +240,7 @@ def _recommendation(line: Recommendation) -> RecommendationBody:
         score=line.score,
         parts=dict(line.parts),
         explanation=explanation,
+        collapsed=list(line.collapsed),
     )
 
 
@@ -214,4 +256,6 @@ def _trace(trace: Trace) -> TraceBody:
         milliseconds_by_stage=dict(trace.milliseconds_by_stage),
         pool_size=trace.pool_size,
         notes=list(trace.notes),
+        rules=list(trace.rules),
+        trade_off=trace.trade_off and TradeOffBody.of(trace.trade_off),
     )

@@ -28,9 +28,9 @@ class ColdStart:
     """iALS whose item factors lean on text and pictures where an item has few users.
 
     q~_i = (n_i q^_i + kappa W phi_i) / (n_i + kappa), where n_i counts the item's users, phi_i
-    are its features, q_i is its factor in iALS and q^_i = q_i (n_i + shrunk) / n_i the same
-    without the pull towards 0 that iALS has already exerted; unless that is undone, a cold
-    item's few users are discounted twice. W with its intercept is the ridge regression of q on
+    are its features, q_i is its factor in iALS and q^_i = q_i (n_i + undone kappa) / n_i the
+    same without the pull towards 0 that iALS has already exerted; unless that is undone, the
+    few users of a cold item are discounted twice. W with its intercept is the ridge regression of q on
     phi in which an item weighs n_i / (n_i + teach): a factor learned from many says more
     (attribute-to-factor maps: Gantner et al., ICDM 2010). An item without users scores by
     content alone, one with many as in iALS, one without content as in iALS too.
@@ -42,7 +42,7 @@ class ColdStart:
         features: of the matrix's columns; ``restore`` needs none.
         kappa: how many users the content is worth, >= 0; 0 is plain iALS.
         ridge: penalty of the regression, > 0.
-        shrunk: users at which iALS has halved a factor, >= 0; at most ``kappa`` is undone.
+        undone: share of ``kappa`` that iALS's own pull towards 0 amounts to, in [0, 1].
         teach: users at which an item has half a vote in the regression, >= 0.
         ials: the factorisation; ``None`` takes its defaults.
     """
@@ -53,15 +53,17 @@ class ColdStart:
         *,
         kappa: float = 50.0,
         ridge: float = 3.0,
-        shrunk: float = 20.0,
+        undone: float = 0.4,
         teach: float = 5.0,
         ials: Ials | None = None,
     ) -> None:
         _check(kappa, ridge)
-        if not (0 <= shrunk < np.inf and 0 <= teach < np.inf):
-            raise InvalidInput(f"shrunk={shrunk}, teach={teach}", "both are >= 0 and finite")
+        if not (0 <= undone <= 1 and 0 <= teach < np.inf):
+            raise InvalidInput(
+                f"undone={undone}, teach={teach}", "undone is in [0, 1], teach >= 0 and finite"
+            )
         self.features = ItemFeatures() if features is None else features
-        self.kappa, self.ridge, self.shrunk, self.teach = kappa, ridge, shrunk, teach
+        self.kappa, self.ridge, self.undone, self.teach = kappa, ridge, undone, teach
         self.ials = Ials() if ials is None else ials
         self._counts = np.zeros(0)
         self._behaviour = np.zeros((0, self.ials.factors), dtype=np.float32)
@@ -94,7 +96,7 @@ class ColdStart:
         self.kappa, self.ridge = kappa, ridge
         trust = np.where(self.features.described(len(self._counts)), kappa, 0.0)
         total = np.maximum(self._counts + trust, np.finfo(np.float64).tiny)
-        own = (self._counts + np.minimum(self.shrunk, trust)) / total
+        own = (self._counts + self.undone * trust) / total
         mixed = own[:, None] * self._behaviour + (trust / total)[:, None] * self._content()
         self._items = mixed.astype(np.float32)
         return self

@@ -22,7 +22,19 @@ def history_sources(
         item_ids: the catalogue; items without events stay reachable through ``popular``.
         ease_max_items: size of the catalogue above which iALS replaces EASE.
     """
-    matrix = InteractionMatrix.from_interactions(
+    matrix = history_matrix(interactions, item_ids)
+    return fit_behaviour(matrix, ease_max_items), PopularSource(matrix)
+
+
+def history_matrix(
+    interactions: Iterable[Interaction], item_ids: Sequence[str]
+) -> InteractionMatrix:
+    """The matrix that every source of histories is fitted on, and restored with.
+
+    Args:
+        interactions: any order.
+        item_ids: the columns.
+    """
+    return InteractionMatrix.from_interactions(
         interactions, item_ids=item_ids, weights=KIND_WEIGHTS, positive="not-disliked"
     )
-    return fit_behaviour(matrix, ease_max_items), PopularSource(matrix)

@@ -39,15 +39,23 @@ def best_items(
         inside[[columns[item_id] for item_id in allowed if item_id in columns]] = True
         keep &= inside
     keep[[columns[item_id] for item_id in excluded if item_id in columns]] = False
-    order = _best(scores, np.flatnonzero(keep), max(k, 0))
-    return [ScoredItem(item_ids[at], float(scores[at])) for at in order]
+    return [ScoredItem(item_ids[at], float(scores[at])) for at in best_places(scores, keep, k)]
 
 
-def _best(scores: NDArray[np.float32], places: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The ``k`` best of some places, equals in the order of ``places``.
+def best_places(
+    scores: NDArray[np.float32], eligible: NDArray[np.bool_], k: int
+) -> NDArray[np.int64]:
+    """Places of the ``k`` best eligible scores, best first, equals in their order; shape (<= k,).
 
     Only these are sorted: a request must not pay for the order of a whole catalogue.
+
+    Args:
+        scores: shape (items,); finite where eligible.
+        eligible: mask of shape (items,).
+        k: how many; 0 or less gives none.
     """
+    k = max(k, 0)
+    places = np.flatnonzero(eligible)
     values = scores[places]
     if 0 < k < len(places):
         kth = np.partition(values, -k)[-k]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from retrieval.errors import InvalidInput
+from retrieval.fusion.context import context_of
 from retrieval.fusion.features import pool_features, z_scores
 from retrieval.fusion.weights import FusionWeights
 from retrieval.types import Candidate
@@ -31,7 +32,7 @@ class FusedCandidate:
 
 
 def fuse(
-    candidates: Sequence[Candidate], weights: FusionWeights, has_query: bool
+    candidates: Sequence[Candidate], weights: FusionWeights, has_query: bool, history: int = 0
 ) -> list[FusedCandidate]:
     """S(i) = Σ_k w_k·z_k(i) over the pool, best first, ties in id order.
 
@@ -39,6 +40,7 @@ def fuse(
         candidates: the pool; each item once.
         weights: of both scenes.
         has_query: the request carries free text.
+        history: items that the user touched before.
 
     Returns:
         One entry a candidate; empty for an empty pool.
@@ -48,13 +50,16 @@ def fuse(
     # In id order: the last bits of a mean depend on the order of its terms.
     ordered = sorted(candidates, key=lambda one: one.item_id)
     features = pool_features(ordered, sources)
-    share = weights.for_request(has_query, features.live)
+    share = weights.for_request(has_query, features.live, context_of(features, history))
+    weighed = (features.z * [share.get(source, 0.0) for source in sources]).tolist()
     fused = []
-    for row, item_id in enumerate(features.item_ids):
+    for item_id, values, present in zip(
+        features.item_ids, weighed, features.present.tolist(), strict=True
+    ):
         parts = {
-            source: share.get(source, 0.0) * float(features.z[row, column])
-            for column, source in enumerate(sources)
-            if features.present[row, column]
+            source: value
+            for source, value, there in zip(sources, values, present, strict=True)
+            if there
         }
         fused.append(FusedCandidate(item_id, math.fsum(parts.values()), parts))
     return sorted(fused, key=lambda one: (-one.score, one.item_id))

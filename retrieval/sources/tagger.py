@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.errors import InvalidInput, NotFound, PalateError
 from retrieval.sources.images import Picture
 
 MEDIA_HINT = "pip install 'palate[media]'"
+DIMENSION = 1280
+"""Length of a picture's vector."""
+
 _SIDE = 224
 # EfficientNet-Lite was trained on (x - 127) / 128, not on the usual ImageNet statistics.
 _MEAN, _SCALE = 127.0, 128.0
@@ -81,11 +85,9 @@ class Tagger:
 
     def tags(self, picture: Picture, *, least: float = 0.0, most: int = 5) -> list[Tag]:
         """The ``most`` probable classes of at least probability ``least``, best first."""
-        pixels = picture.square(_SIDE).astype(np.float32)
         torch = self._torch
-        batch = torch.from_numpy((pixels - _MEAN) / _SCALE).permute(2, 0, 1).unsqueeze(0)
         with torch.inference_mode():
-            logits = self._model(batch)[0]
+            logits = self._model(self._batch(picture))[0]
         probabilities = torch.softmax(logits, dim=0).numpy()
         order = np.argsort(-probabilities, kind="stable")[:most]
         return [
@@ -93,3 +95,14 @@ class Tagger:
             for index in order
             if probabilities[index] >= least
         ]
+
+    def vector(self, picture: Picture) -> NDArray[np.float32]:
+        """What the last layer classifies from, as a unit vector of ``DIMENSION`` numbers."""
+        with self._torch.inference_mode():
+            maps = self._model.extract_features(self._batch(picture))[0]
+        pooled: NDArray[np.float32] = maps.mean(dim=(1, 2)).numpy()
+        return pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+
+    def _batch(self, picture: Picture) -> Any:
+        pixels = picture.square(_SIDE).astype(np.float32)
+        return self._torch.from_numpy((pixels - _MEAN) / _SCALE).permute(2, 0, 1).unsqueeze(0)

@@ -20,7 +20,18 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import PalateError
-from server.cli import convert, fit, ingest, llm, profiles, prompts, recommend, requests, serve
+from server.cli import (
+    convert,
+    fit,
+    ingest,
+    llm,
+    profiles,
+    prompts,
+    recommend,
+    requests,
+    rules,
+    serve,
+)
 from server.cli.console import GlobalOptions, err, out, show_log
 
 app = typer.Typer(
@@ -78,6 +89,7 @@ app.add_typer(llm.app, name="llm")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(requests.app, name="requests")
+app.add_typer(rules.app, name="rules")
 _add_groups_of_siblings()
 
 

@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
         epilog=(
             'Examples: `palate recommend --user U12 --query "a dry white wine" -n 5`, '
             '`palate recommend --query "不要塑料的水壶，100元以下"`, '
-            '`palate recommend --user U12 --where "price<50" --where "colour=red" --json`'
+            '`palate recommend --user U12 --where "price<50" --where "colour=red" --json`, '
+            "`palate recommend --user U12 --region SE --diversity 0.3`"
         )
     )(recommend)
 
@@ -55,6 +56,19 @@ def recommend(
     lang: Annotated[
         str, typer.Option(help="Language of the reasons, en or zh; default: that of the query.")
     ] = "",
+    region: Annotated[
+        str, typer.Option(help="Where they are, for the shop's rules; default: as the user says.")
+    ] = "",
+    age: Annotated[
+        float | None, typer.Option(help="Years, for the shop's rules; default: as the user says.")
+    ] = None,
+    diversity: Annotated[
+        float | None,
+        typer.Option(help="0 = the ranked order, 1 = each unlike those above; default: as set."),
+    ] = None,
+    cursor: Annotated[
+        str, typer.Option(help="Of the page before, with the same flags: shows the next page.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
 ) -> None:
     """Recommend items to a user or a stranger, with reasons and score parts."""
@@ -70,6 +84,10 @@ def recommend(
             lang=lang,
             rerank=not no_rerank,
             log=False,  # whoever types this tries the system out
+            region=region,
+            age=age,
+            diversity=diversity,
+            cursor=cursor,
         ),
     )
     if as_json:
@@ -108,6 +126,14 @@ def print_answer(answer: Answer, console: Console) -> None:
     trace = answer.trace
     for note in trace.notes:
         console.print(f"[dim]note:[/dim] {escape(note)}")
+    for rule in trace.rules:
+        console.print(f"[dim]rule:[/dim] {escape(rule)}")
+    if trace.trade_off is not None:
+        one = trace.trade_off
+        console.print(
+            f"[dim]diversity {one.diversity:g}:[/dim] {one.relevance_kept:.0%} of the relevance "
+            f"kept, intra-list diversity {one.before:.2f} → {one.after:.2f}"
+        )
     if trace.degraded_because:
         console.print(f"[yellow]degraded:[/yellow] {escape(trace.degraded_because)}")
     spent = " · ".join(f"{stage} {ms:.0f} ms" for stage, ms in trace.milliseconds_by_stage.items())
@@ -116,6 +142,8 @@ def print_answer(answer: Answer, console: Console) -> None:
         f"[dim]ranked by {trace.ranker_used} ({trace.weights_used} weights) out of "
         f"{trace.pool_size} candidates{escape(model)} · {spent}[/dim]"
     )
+    if answer.next_cursor:
+        console.print(f"[dim]next page: the same with --cursor {answer.next_cursor}[/dim]")
 
 
 def _table(answer: Answer) -> Table:
@@ -136,6 +164,8 @@ def _reasons(one: Recommendation) -> Text:
     moved = one.base_rank - one.rank
     if moved:
         text.append(f"  {'▲' if moved > 0 else '▼'}{abs(moved)}", style="cyan")
+    if one.collapsed:
+        text.append(f"  also listed as {', '.join(one.collapsed)}", style="dim")
     if one.explanation is not None:
         claimed = [claim.sentence for claim in one.explanation.claims]
         shares = one.explanation.text.partition(claimed[0])[0] if claimed else one.explanation.text

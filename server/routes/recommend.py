@@ -25,7 +25,8 @@ api = APIBlueprint(
     summary="Recommend items to a user, for a wish, or both",
     description=(
         "Ranked items; each with its score, the parts that add up to it, and reasons that "
-        "name their evidence. The trace says which ranker was used and what was left out."
+        "name their evidence. The trace says which ranker was used, what was left out and what "
+        "the shop's rules did. `next_cursor` asks for the next page of the same list."
     ),
     responses={200: AnswerBody},
 )

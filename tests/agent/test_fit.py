@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from agent.fit import FitReport, fit_fusion
 from agent.fusion_file import FUSION_FILE, load_weights, save_weights
-from agent.labels import LabelledUser, labelled_users, pool_for, split_by_time
+from agent.fitting.labels import LabelledUser, labelled_users, pool_for, split_by_time
 from agent.settings import read_settings
 from agent.stores import Stores, open_stores
 from retrieval.candidates.history import history_sources

@@ -83,7 +83,7 @@ def test_the_model_takes_part_and_the_trace_says_so(recommender: Recommender) ->
     assert trace.tokens > 0
     assert trace.weights_used == "prior"
     assert set(trace.milliseconds_by_stage) == {
-        "understand", "candidates", "fuse", "rerank", "explain",
+        "understand", "candidates", "fuse", "rerank", "arrange", "explain",
     }  # fmt: skip
     assert any("llm" in one.parts for one in answer.recommendations)
 

@@ -187,7 +187,9 @@ def test_no_item_and_no_interaction_are_no_error() -> None:
     assert not ColdStart(ItemFeatures(world().text)).fit(quiet).score_users(np.arange(2)).any()
 
 
-@pytest.mark.parametrize("setting", [{"kappa": -1}, {"ridge": 0}, {"teach": -1}, {"kappa": np.inf}])
+@pytest.mark.parametrize(
+    "setting", [{"kappa": -1}, {"ridge": 0}, {"teach": -1}, {"undone": 2}, {"kappa": np.inf}]
+)
 def test_settings_out_of_range_are_named(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInput, match=next(iter(setting))):
         ColdStart(**setting)  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ def test_held_out_is_the_last_interaction_of_some_users_and_nothing_else() -> No
     log = InteractionMatrix(tuple(map(str, range(40))), tuple(map(str, range(12))), values, seconds)
     left, held = hold_out(log, share=0.5, seed=3)
     assert held.rows.tolist() == sorted(set(held.rows.tolist()))
-    assert len(held.rows) == 19
+    assert len(held.rows) == round(0.5 * np.count_nonzero(x.sum(axis=1) >= 2))
     for row, (item,) in zip(held.rows, held.positives, strict=True):
         span = slice(values.indptr[row], values.indptr[row + 1])
         assert item == values.indices[span][seconds[span].argmax()]

@@ -120,7 +120,7 @@ def test_all_commands_are_attached() -> None:
     names = {path[0] for path in every_command()}
     assert names == {
         "convert", "eval", "fit", "ingest", "llm", "openapi", "profiles", "prompts", "recommend",
-        "requests", "serve",
+        "requests", "rules", "serve",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""How alike items are, and what a list does about it."""

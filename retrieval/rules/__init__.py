@@ -1,0 +1,1 @@
+"""What a shop decides about its lists, as data: filters before ranking, places after it."""
