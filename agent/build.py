@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.stores import Stores, open_stores
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent.fitting.live import Fit, LiveFit
     from agent.ports import LanguageModel
     from agent.ranked import Snapshot
     from agent.recommend import Recommender
@@ -32,7 +32,7 @@ _REMEMBERED_TEXTS = 256
 
 
 def build_recommender(settings: Settings, *, model: LanguageModel | None = None) -> Recommender:
-    """Open the stores, fit the sources, read the weights.
+    """Open the stores, read what was fitted, make the sources.
 
     Works on an empty home, without profiles, vectors, interactions or learned weights; the
     trace of every answer says what is missing.
@@ -50,6 +50,7 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
         StoreError: a store cannot be opened, e.g. because another process holds it.
     """
     from agent.arms import recommender_kind
+    from agent.fitting.live import Follower, LiveFit
     from agent.prompting import open_prompts
     from agent.rules_file import rules_of
 
@@ -58,6 +59,7 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
     stores = open_stores(settings)
     try:
         make = recommender_kind(stores, prompts)
+        live = LiveFit(settings.store.home)
         return make(
             settings=settings,
             catalog=stores.catalog,
@@ -65,7 +67,8 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
             profiles=stores.profiles,
             prompts=prompts,
             model=model,
-            load=lambda: load_snapshot(stores, rules),
+            load=lambda: load_snapshot(stores, rules, live),
+            follower=Follower(live),
             close=stores.close,
         )
     except BaseException:
@@ -73,21 +76,27 @@ def build_recommender(settings: Settings, *, model: LanguageModel | None = None)
         raise
 
 
-def load_snapshot(stores: Stores, rules: Rules) -> Snapshot:
-    """Fit every source and read the vocabulary and the weights, from what the stores hold now."""
+def load_snapshot(stores: Stores, rules: Rules, live: LiveFit) -> Snapshot:
+    """Sources and vocabulary of what the stores hold now, with the models and weights of a fit.
+
+    Nothing is trained where `palate fit` has saved models, and nothing is embedded.
+    """
     from agent.arrange import Shelf, no_vectors
     from agent.gazetteer import build_gazetteer
     from agent.ranked import Snapshot
     from retrieval.rules.filters import Filters
 
     items = list(stores.catalog.items())
-    sources, missing = _fit_sources(stores, items)
-    weights, note = _weights(stores.settings.store.home, stores.database.data_hash())
+    fit = live.latest()
+    sources, missing = _sources(stores, items, fit)
+    weights, notes = _weights(fit, stores.database.data_hash())
+    if live.unusable:
+        notes.append(f"the newer fit cannot be used, the former answers: {live.unusable}")
     return Snapshot(
         sources=sources,
         weights=weights,
         gazetteer=build_gazetteer(items),
-        notes=tuple(one for one in (*missing, note) if one),
+        notes=(*missing, *fit.left_out, *notes),
         shelf=Shelf(
             rules,
             Filters(rules.filters, items),
@@ -96,24 +105,24 @@ def load_snapshot(stores: Stores, rules: Rules) -> Snapshot:
     )
 
 
-def _fit_sources(
-    stores: Stores, items: list[Item]
+def _sources(
+    stores: Stores, items: list[Item], fit: Fit
 ) -> tuple[tuple[CandidateSource, ...], list[str]]:
     """The sources in the order in which they propose, and what is missing for some of them."""
+    from agent.fitting.serving import serving_sources
     from retrieval.candidates.dense import DenseSource
-    from retrieval.candidates.history import history_sources
     from retrieval.candidates.lexical import LexicalSource, document
 
-    missing: list[str] = []
     sources: list[CandidateSource] = []
     events = list(stores.event_log.interactions())
-    behaviour, popular = history_sources(
+    histories, popular, missing = serving_sources(
+        fit,
         events,
         [item.item_id for item in items],
         stores.settings.retrieval.ease_max_items,
     )
     if events:
-        sources.append(behaviour)
+        sources += histories
     else:
         missing.append("no interactions yet: behaviour and popularity say nothing")
     if items and stores.has_vectors and stores.item_index.count():
@@ -147,25 +156,29 @@ def _text_vector(embedder: Embedder) -> Callable[[Query], NDArray[np.float32] | 
     return lambda query: embed(query.text) if query.text else None
 
 
-def _weights(home: Path, data_hash: str) -> tuple[FusionWeights, str]:
-    """The weights to use, and what the reader of an answer should know about them.
+def _weights(fit: Fit, data_hash: str) -> tuple[FusionWeights, list[str]]:
+    """The weights to use, and what the reader of an answer should know about the fit.
 
-    The prior answers when nothing was learned yet and when the file cannot be used. Weights
-    learned from older data stay: one new event does not undo what thousands taught.
+    The prior answers when nothing was learned yet and when the file cannot be used. What was
+    learned from older data stays: one new event does not undo what thousands taught.
     """
-    from agent.fusion_file import load_weights
-    from retrieval.errors import InvalidInput
     from retrieval.fusion.weights import prior_weights
 
-    try:
-        weights = load_weights(home)
-    except InvalidInput as error:
-        _log.warning("%s", error.message)
-        return prior_weights(data_hash), f"fusion weights are the prior: {error.message}"
-    if weights is None:
-        return prior_weights(data_hash), "fusion weights are the prior: `palate fit` learns them"
-    if weights.kind == "prior":
-        return weights, weights.note
-    if weights.data_hash != data_hash:
-        return weights, "the data changed since `palate fit` learned the weights"
-    return weights, ""
+    notes: list[str] = []
+    if fit.models is not None and fit.models.data_hash != data_hash:
+        notes.append(
+            "the data changed since `palate fit` fitted the models: what people did since "
+            "counts, items that came since are found by words and popularity"
+        )
+    if fit.weights_unusable:
+        _log.warning("%s", fit.weights_unusable)
+        notes.append(f"fusion weights are the prior: {fit.weights_unusable}")
+    if fit.weights is None:
+        if not fit.weights_unusable:
+            notes.append("fusion weights are the prior: `palate fit` learns them")
+        return prior_weights(data_hash), notes
+    if fit.weights.kind == "prior":
+        notes += [fit.weights.note] if fit.weights.note else []
+    elif fit.weights.data_hash != data_hash:
+        notes.append("the data changed since `palate fit` learned the weights")
+    return fit.weights, notes

@@ -49,6 +49,11 @@ class Judge:
         self._profiles = profiles
         self._prompt_for = prompt_for
 
+    @property
+    def prompt_version(self) -> str:
+        """Of the prompt that it judges by, e.g. ``rerank@1``."""
+        return self._prompt_for("en").version
+
     def judge(
         self,
         asked: Understood,
@@ -56,6 +61,7 @@ class Judge:
         pool: Pool,
         base: Sequence[FusedCandidate],
         model: LanguageModel | None,
+        weight: float,
     ) -> Judgement:
         """The model's log-odds for the best of ``base``; none where asking can change nothing.
 
@@ -65,11 +71,14 @@ class Judge:
             pool: for the source bins of the cards.
             base: candidates in the order of S.
             model: ``None`` when none is running, which the judgement then says.
+            weight: λ; at 0 the gate is closed, or the settings say so.
         """
         settings = self._settings
         if not asked.query.rerank or not settings.enabled:
             return Judgement(notes=("re-ranking was switched off",))
-        if len(base) < 2 or settings.weight == 0:
+        if weight == 0:
+            return Judgement(notes=("the language model counts for nothing here: λ is 0",))
+        if len(base) < 2:
             return Judgement()
         person = self.person_text(asked, profile)
         if not person and not asked.asked:

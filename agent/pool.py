@@ -23,12 +23,14 @@ _FEW = 1000
 class Pool:
     """Candidates in the order in which sources proposed them; ``notes`` say why few or none.
 
-    ``failed`` names the sources that could not answer.
+    ``failed`` names the sources that could not answer; ``history`` counts the items that the
+    user touched before.
     """
 
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    history: int = 0
 
 
 def gather(
@@ -63,9 +65,8 @@ def gather(
     avoided: set[str] = set()
     for condition in asked.avoid:
         avoided |= catalog.eligible((condition,)) or frozenset()
-    seen: frozenset[str] = frozenset()
-    if query.user_id is not None and not query.include_seen:
-        seen = event_log.seen(query.user_id)
+    touched = frozenset[str]() if query.user_id is None else event_log.seen(query.user_id)
+    seen = frozenset[str]() if query.include_seen else touched
     excluded = seen | avoided
     if rules.kept is not None and not (rules.kept if allowed is None else allowed & rules.kept):
         if allowed is None or allowed:
@@ -107,7 +108,7 @@ def gather(
         else:
             notes.append(_why_nothing(asked, catalog, allowed, seen))
     candidates = tuple(Candidate(item_id, scores) for item_id, scores in proposed.items())
-    return Pool(candidates, tuple(notes), tuple(failed))
+    return Pool(candidates, tuple(notes), tuple(failed), len(touched))
 
 
 def _complete(

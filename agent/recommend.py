@@ -10,6 +10,7 @@ from functools import partial
 from agent.arrange import arrange_list
 from agent.asker import asker_of
 from agent.explain import Explainer
+from agent.fitting.live import Follower
 from agent.judging import Judge
 from agent.pages import (
     KeptLists,
@@ -30,6 +31,7 @@ from prompts.library import PromptLibrary
 from retrieval.errors import PalateError
 from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import FusedCandidate, combine, fuse
+from retrieval.fusion.weights import FusionWeights, llm_key
 from retrieval.ports import Catalog, EventLog, ProfileStore
 from retrieval.rules.rules import Asker
 from retrieval.types import (
@@ -53,6 +55,7 @@ class Recommender:
         prompts: the one in production judges.
         model: the language model; ``None`` answers by the fused score alone.
         load: computes a fresh ``Snapshot`` from the stores.
+        follower: notices a newer fit; ``None`` = fits are taken up by ``refresh`` only.
         close: closes the stores.
     """
 
@@ -66,6 +69,7 @@ class Recommender:
         prompts: PromptLibrary,
         model: LanguageModel | None,
         load: Callable[[], Snapshot],
+        follower: Follower | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
@@ -75,6 +79,7 @@ class Recommender:
         self.prompts = prompts
         self.model = model
         self._load = load
+        self._follower = follower
         self._close = close
         self._refreshing = threading.Lock()
         self.judge = Judge(
@@ -128,7 +133,7 @@ class Recommender:
                 pinned=now.shelf.rules.for_request(asker).pinned,
             )
         with watch("fuse"):
-            base = fuse(pool.candidates, now.weights, bool(asked.query.text))
+            base = fuse(pool.candidates, now.weights, bool(asked.query.text), pool.history)
         ranked = Ranked(
             query,
             asked,
@@ -147,10 +152,11 @@ class Recommender:
     def rejudge(self, ranked: Ranked, judge: Judge) -> Ranked:
         """The same pool in the order that another judge gives it."""
         with ranked.watch("rerank"):
+            weight = self._llm_weight(ranked.snapshot.weights, judge)
             judgement = judge.judge(
-                ranked.asked, ranked.profile, ranked.pool, ranked.base, self.model
+                ranked.asked, ranked.profile, ranked.pool, ranked.base, self.model, weight
             )
-            order = self._guarded(ranked.base, judgement)
+            order = self._guarded(ranked.base, judgement, weight)
         return replace(ranked, order=order, judgement=judgement)
 
     def list_of(self, ranked: Ranked) -> Listed:
@@ -249,6 +255,11 @@ class Recommender:
         with self._refreshing:
             self._snapshot = self._load()
 
+    def follow(self) -> None:
+        """Have a newer fit swapped in, in the background; costs a stat call once a second."""
+        if self._follower is not None:
+            self._follower.look(self.refresh)
+
     def ready(self) -> tuple[bool, dict[str, str]]:
         """Whether requests can be answered, and the state of each part in words."""
         state: dict[str, str] = {}
@@ -261,10 +272,14 @@ class Recommender:
         state["sources"] = ", ".join(source.name for source in self._snapshot.sources)
         state["weights"] = self._snapshot.weights.kind
         state["model"] = self.model.info.model_id if self.model is not None else "none"
+        if self._follower is not None and (fit := self._follower.state()):
+            state["fit"] = fit
         return state["database"] == "ok", state
 
     def close(self) -> None:
         """Close the stores; call once nobody asks any more."""
+        if self._follower is not None:
+            self._follower.close()
         self._close()
 
     def _next_page(self, query: Query) -> Answer:
@@ -291,14 +306,21 @@ class Recommender:
     def _profile(self, user_id: str | None) -> Profile | None:
         return None if user_id is None else self.profiles.get("user", user_id)
 
+    def _llm_weight(self, weights: FusionWeights, judge: Judge) -> float:
+        """λ: what a fit found for this model and prompt, else the setting."""
+        usual = self.settings.rerank.weight
+        if self.model is None or not weights.llm:
+            return usual
+        return weights.llm.get(llm_key(self.model.info.model_id, judge.prompt_version), usual)
+
     def _guarded(
-        self, base: Sequence[FusedCandidate], judgement: Judgement
+        self, base: Sequence[FusedCandidate], judgement: Judgement, weight: float
     ) -> list[FusedCandidate]:
         """F in the order that the guard allows; the base order when the model said nothing."""
         if not judgement.log_odds:
             return list(base)
         rerank = self.settings.rerank
-        combined = {one.item_id: one for one in combine(base, judgement.log_odds, rerank.weight)}
+        combined = {one.item_id: one for one in combine(base, judgement.log_odds, weight)}
         order = guarded_order(
             [one.item_id for one in base],
             {item_id: one.score for item_id, one in combined.items()},

@@ -22,8 +22,9 @@ from rich.table import Table
 
 from agent.build import build_recommender
 from agent.captioner import choose_captioner
-from agent.fit import fit_fusion
-from agent.fusion_file import FUSION_FILE, save_weights
+from agent.fitting.run import fit_home
+from agent.fitting.words import served
+from agent.fusion_file import FUSION_FILE
 from agent.ingest import ingest
 from agent.models.late import LateModel, late_language_model
 from agent.models.prepare import prepare
@@ -140,7 +141,7 @@ def run(home: Path, port: int | None, *, once: bool) -> None:
             with ledger.stage("Profiles of items and people"):
                 model = _profiles(settings, stores, model, progress, ledger)
             with ledger.stage("What each source is worth"):
-                _fit(settings, stores, progress)
+                _fit(stores, progress)
         with ledger.stage("The service"):
             progress.start("loading the catalogue and fitting the sources", None)
             recommender = build_recommender(settings, model=model)
@@ -318,18 +319,12 @@ def _without_profile(stores: Stores) -> tuple[list[str], list[str]]:
     )
 
 
-def _fit(settings: Settings, stores: Stores, progress: ConsoleProgress) -> None:
-    report = fit_fusion(
-        catalog=stores.catalog,
-        event_log=stores.event_log,
-        data_hash=stores.database.data_hash(),
-        progress=progress,
-        ease_max_items=settings.retrieval.ease_max_items,
-        per_source=settings.retrieval.pool_per_source,
-    )
+def _fit(stores: Stores, progress: ConsoleProgress) -> None:
+    fitted = fit_home(stores, progress)
     progress.close()
-    save_weights(report.weights, settings.store.home)
-    out.print(f"Weights: {report.weights.kind} ({report.weights.note})", markup=False)
+    found = served(fitted.certificate)
+    out.print(f"{found.word}. {found.sentence}", markup=False)
+    out.print(f"Certificate: {fitted.page}", markup=False)
 
 
 def _answer(recommender: Recommender, ledger: Ledger) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from eval import cli_extract, cli_online, cli_optimise, cli_reproduce, cli_run, cli_runs
+from eval import (
+    cli_extract,
+    cli_online,
+    cli_optimise,
+    cli_quality,
+    cli_reproduce,
+    cli_run,
+    cli_runs,
+)
 
 app = typer.Typer(
     help="Measure how good the rankings, prompts and models are.",
@@ -18,5 +26,13 @@ def _group() -> None:
     """Measure how good the rankings, prompts and models are."""
 
 
-for _commands in (cli_run, cli_extract, cli_runs, cli_optimise, cli_online, cli_reproduce):
+for _commands in (
+    cli_run,
+    cli_extract,
+    cli_runs,
+    cli_optimise,
+    cli_online,
+    cli_quality,
+    cli_reproduce,
+):
     _commands.register(app)

@@ -51,18 +51,21 @@ def games_questions(
         InvalidInput: a file is not what was published.
     """
     items = folder / "Games-6k.item.gz"
-    titles = dict(_rows(items, 2))
+    titles = dict(published_rows(items, 2))
     wrong = next((one for one in titles if not one.isdecimal()), None if titles else "")
     if wrong is not None:
         raise InvalidInput(
             f"{items} has {'the item id ' + repr(wrong) if wrong else 'no item'}",
             "take the file as published: ids are numbers",
         )
-    lists = {user: ids.split() for user, ids in _rows(folder / "Games-6k.random.gz", 2, head=False)}
+    lists = {
+        user: ids.split()
+        for user, ids in published_rows(folder / "Games-6k.random.gz", 2, head=False)
+    }
     progress.start("reading histories", None)
     histories: dict[str, list[str]] = {}
     positives: dict[str, str] = {}
-    for user, history, positive in _rows(folder / "Games-6k.test.inter.gz", 3):
+    for user, history, positive in published_rows(folder / "Games-6k.test.inter.gz", 3):
         histories[user] = history.split()
         positives[user] = positive
     people = np.random.default_rng(seed).permutation(sorted(set(lists) & set(positives)))
@@ -148,7 +151,7 @@ def _weights(labelled: Sequence[tuple[list[Candidate], str]]) -> FusionWeights:
     return FusionWeights(shares, shares, kind="learned", n_labelled=len(pools), note=note)
 
 
-def _rows(path: Path, columns: int, *, head: bool = True) -> Iterator[list[str]]:
+def published_rows(path: Path, columns: int, *, head: bool = True) -> Iterator[list[str]]:
     """Tab-separated rows of a packed file; the published ones have a heading, or not."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:

@@ -19,7 +19,7 @@ from agent.cards import (
     latest_liked,
     source_bins,
 )
-from agent.fit import learn_fusion
+from agent.fitting.fit import learn_fusion
 from agent.fitting.labels import LabelledUser, TemporalSplit, labelled_users, pool_for, split_by_time
 from agent.profiles.attributes import liked_items
 from eval.prompt_config import PoolConfig, PromptSplit
@@ -37,6 +37,10 @@ COLD, HEAVY = 5, 20
 
 HEAD_SHARE = 0.2
 """The most popular fifth of the items that were touched is the head, the rest the tail."""
+
+_SOURCES = ("behaviour", "popular")
+_LABELLED = 2000
+"""Users that the weights of S are learned from, at most."""
 
 
 TEMPORAL, PUBLISHED, GIVEN = "global-temporal", "published-candidates", "given"
@@ -219,10 +223,12 @@ def _weights(
         item_ids,
         data_hash="",
         progress=progress,
+        only=_SOURCES,
         per_source=pool.per_source,
+        max_users=_LABELLED,
         share_after=share,
         seed=seed,
-    ).weights
+    ).certificate.weights
 
 
 class _ItemGroups:
@@ -255,7 +261,7 @@ def _question(
     person, lang = told.person(user.user_id, events)
     bins = source_bins(found)
     said = {one.item_id: one.scores_by_source for one in found}
-    base = fuse(found, weights, has_query=False)
+    base = fuse(found, weights, has_query=False, history=len(user.seen))
     candidates = tuple(
         PoolItem(
             one.item_id,

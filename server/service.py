@@ -20,7 +20,9 @@ class Service:
 
     Rows that came in over HTTP make it stale. The next request that asks for
     recommendations rebuilds first and waits for it, so whoever has written reads their
-    own writes, and loading a million rows in a thousand batches rebuilds once.
+    own writes, and loading a million rows in a thousand batches rebuilds once. Saved models
+    are not trained again for that. A newer fit is taken up in the background, and no request
+    waits for it.
     """
 
     def __init__(self, settings: Settings, recommender: Recommender) -> None:
@@ -42,6 +44,7 @@ class Service:
         Raises:
             PalateError: the rebuild failed; it is tried again on the next request.
         """
+        self.recommender.follow()
         wanted = self._written
         if self._built < wanted:
             with self._rebuilding:

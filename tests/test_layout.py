@@ -26,7 +26,7 @@ DOORS = {
     "implicit": ("retrieval/candidates/ials.py", "retrieval/candidates/bpr.py"),
     "pyarrow": ("retrieval/sources/parquet.py", "eval/records/parquet.py"),
     "plotly": ("eval/report/plots.py",),
-    "jinja2": ("eval/report/write.py",),
+    "jinja2": ("agent/fitting/page.py", "eval/report/write.py"),
     "statsmodels": ("eval/stats/", "eval/online/ab.py"),
     "mlflow": ("eval/records/mlflow_export.py",),
     "openai": ("agent/vllm.py", "agent/vllm_errors.py"),

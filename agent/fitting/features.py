@@ -106,7 +106,10 @@ def _texts(
     name = _named("text", embedder.embedder_id)
     table = kept_vectors(
         _file(stores.settings.store.home, name),
-        {item_id: content_hash(text) if text.strip() else "" for item_id, text in documents.items()},
+        {
+            item_id: content_hash(text) if text.strip() else ""
+            for item_id, text in documents.items()
+        },
         lambda ids: embedder.embed([documents[item_id] for item_id in ids]),
         dimension=embedder.dimension,
         stage="reading the items' words",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.fitting.features import features_from
@@ -97,14 +97,14 @@ class LiveFit:
     def _read(self) -> None:
         while (found := self._signature()) != self._seen:
             fit = read_fit(self._home)
-            self.unusable = "; ".join((fit.weights_unusable, *fit.left_out)).strip("; ")
-            if self._fit is None:
+            if self._signature() != found:
+                continue  # Replaced while it was read: it may be half of each.
+            why = "; ".join(one for one in (fit.weights_unusable, *fit.left_out) if one)
+            if self._fit is None or not why:
                 self._fit, self.unusable = fit, ""
-            elif not self.unusable:
-                self._fit = fit
             else:
-                _log.warning("the newer fit cannot be used: %s", self.unusable)
-            # Replaced while it was read: what was read may be half of each, so once more.
+                self.unusable = why
+                _log.warning("the newer fit cannot be used: %s", why)
             self._seen = found
 
     def _signature(self) -> Signature:
@@ -133,7 +133,7 @@ class Follower:
         self._every, self._settle, self._clock = every, settle, clock
         self._busy = threading.Lock()
         self._next = clock() + every
-        self._due = False
+        self._due = self._closed = False
         self._failed = ""
 
     def look(self, refresh: Callable[[], None]) -> None:
@@ -155,6 +155,12 @@ class Follower:
             if not started:
                 self._busy.release()
 
+    def close(self) -> None:
+        """Start nothing more, and wait for what is under way: it reads the stores."""
+        if not self._closed:
+            self._closed = True
+            self._busy.acquire()  # For good: ``look`` finds it taken.
+
     def state(self) -> str:
         """What goes on, in words; "" when the newest fit answers."""
         if self._fit.unusable:
@@ -167,7 +173,7 @@ class Follower:
         self._due = True
         try:
             self._fit.settled(self._settle)
-            if self._fit.prepare():
+            if self._fit.prepare() and not self._closed:
                 refresh()
             self._due, self._failed = False, ""
         except Exception as error:
@@ -185,35 +191,52 @@ def read_fit(home: Path) -> Fit:
     Only the arrays of sources that weigh something are read.
     """
     weights, unusable = None, ""
-    left_out: list[str] = []
-    models, features = None, ItemFeatures()
     try:
         weights = load_weights(home)
     except InvalidInput as error:
         unusable = error.message
+    wanted = weighing(weights or prior_weights())
     try:
-        models = read_models(home, only=weighing(weights or prior_weights()))
+        models = read_models(home, only=wanted)
     except InvalidInput as error:
-        left_out.append(f"the fitted models cannot be used: {error.message}; {error.hint}")
+        why = f"the fitted models cannot be used: {error.message}; {error.hint}"
+        return Fit(weights, unusable, left_out=(why,))
+    left_out: dict[str, str] = {}
+    if weights is not None and weights.kind == "learned":
+        # Without a set, ``behaviour`` is fitted on the spot; ``popular`` always is.
+        there = {"popular", *(("behaviour",) if models is None else models.sources)}
+        left_out = {name: "it was not saved" for name in sorted(wanted - there)}
+    features = ItemFeatures()
     if models is not None:
-        left_out += [
-            f"source {name} is left out: {why}; run palate fit again"
-            for name, why in models.damaged.items()
-        ]
-        if {"content", "picture"} & set(models.arrays):
-            try:
+        left_out |= models.damaged
+        by_content = {"content", "picture"} & set(models.arrays)
+        try:
+            if by_content:
                 features = features_from(home, models.features_id, models.item_ids)
-            except InvalidInput as error:
-                left_out.append(f"content and picture are left out: {error.message}; {error.hint}")
-    return Fit(weights, unusable, models, features, tuple(left_out))
+        except InvalidInput as error:
+            left_out |= dict.fromkeys(sorted(by_content), error.message)
+            kept = {name: one for name, one in models.arrays.items() if name not in by_content}
+            models = replace(models, arrays=kept)
+    return Fit(
+        weights,
+        unusable,
+        models,
+        features,
+        tuple(
+            f"source {name} is left out: {why}; run palate fit again"
+            for name, why in left_out.items()
+        ),
+    )
 
 
 def weighing(weights: FusionWeights) -> frozenset[str]:
-    """Sources of histories with a weight above 0 in any scene: the others cost time only."""
-    scenes: tuple[Mapping[str, float], ...] = (weights.without_text, weights.with_text)
-    return frozenset(
-        name for scene in scenes for name, weight in scene.items() if weight > 0
-    ) & frozenset(HISTORY_SOURCES)
+    """Sources of histories that weigh something in any scene or context; others cost time only."""
+    names = set(weights.instead.values())
+    for scene in (weights.without_text, weights.with_text):
+        names |= {name for name, weight in scene.items() if weight > 0}
+    for slopes in weights.slopes.values():
+        names |= {name for name, slope in slopes.items() if slope != 0}
+    return frozenset(names) & frozenset(HISTORY_SOURCES)
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

@@ -14,7 +14,7 @@ from retrieval.candidates.estimator import Estimator
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.select import best_places
 from retrieval.fusion.context import Context, disagreement
-from retrieval.fusion.features import z_scores
+from retrieval.fusion.features import z_table
 from retrieval.fusion.train import LabelledPool
 from retrieval.ports import Progress
 
@@ -107,8 +107,9 @@ def _scores(
             continue
         # A popularity is the same for every row; a stranger takes that of the first.
         found = estimator.score_users(np.maximum(rows[who], 0))
-        says = np.ones(len(who), dtype=np.bool_) if everybody else found.any(axis=1)
-        found = np.where(estimator.known[None, :] & says[:, None], found, np.nan)
+        found = np.where(estimator.known[None, :], found, np.float32(np.nan))
+        if not everybody:
+            found[~np.any(found != 0, axis=1, where=np.isfinite(found))] = np.nan
         scored[at, who] = found
     return scored
 
@@ -133,10 +134,7 @@ def _pool(
         union[top] = True
         tops.append(top)
     items = np.flatnonzero(union)
-    z = np.zeros((len(items), len(names)))
-    present = np.zeros(z.shape, dtype=np.bool_)
-    for at in range(len(names)):
-        z[:, at], present[:, at] = z_scores(scored[at, items].astype(np.float64))
+    z, present = z_table(scored[:, items].T.astype(np.float64))
     wanted = {columns[item] for item in user.positives if item in columns}
     unknown = [np.inf] * (len(user.positives) - len(wanted))
     alone = [ndcg(np.append(ranks_in(top.tolist(), wanted), unknown)) for top in tops]

@@ -30,6 +30,8 @@ KINDS = {
     "source": ("a source alone", GREY, "circle"),
     "variant": ("variant", BLUE, "diamond"),
     "control": ("control", ORANGE, "x"),
+    "peer": ("a peer", GREEN, "triangle-up"),
+    "fusion": ("another fusion of the same sources", PINK, "cross"),
 }
 # Blue is better and brown is worse, white is the same: safe for every kind of colour vision.
 # The ends are light enough for dark text.
@@ -153,7 +155,7 @@ def gains(lows: Sequence[float], counts: Sequence[int], width: float, metric: st
 
 
 def curves(
-    by_name: Mapping[str, tuple[Numbers, Numbers]], x_title: str, y_title: str, *,
+    by_name: Mapping[str, tuple[Numbers | Sequence[str], Numbers]], x_title: str, y_title: str, *,
     downwards: bool = False,
 ) -> str:  # fmt: skip
     """A line a system through its (x, y) points; ``downwards`` when less is better."""

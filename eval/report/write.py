@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +24,29 @@ from eval.report.strata import strata_section
 from eval.report.verdict import SIGNS, TITLES, gist, verdict_section
 
 REPORT = "report.html"
+WORDS = (
+    (
+        "query",
+        "one person, maybe with a wish in words, and items to order; some of them are "
+        "relevant: what the person took next",
+    ),
+    ("S", "the score without a language model; its order is what every system is compared with"),
+    (
+        "variant",
+        "one prompt for a language model that reorders the best items of S; written "
+        "variant|model|seed",
+    ),
+    (
+        "control",
+        "something that a useful variant must beat: random order, popularity, the same "
+        "variant shown another person (~shuffled)",
+    ),
+    ("NDCG@10", "1 when the relevant items stand first, 0 when none is among the first ten"),
+    ("Δ", "a difference to S on the same queries"),
+    ("log-odds", "how much more probable “yes” was than “no” to the model: 0 is undecided"),
+    ("–", "nothing was measured; this is never a zero"),
+)
+"""What the words of a page on prompts mean."""
 _TONES = {"passed": "good", "failed": "bad", "incomplete": ""}
 _SECTIONS = (
     verdict_section,
@@ -56,23 +80,69 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def render(run: ShownRun, sections: list[Section]) -> str:
-    """The page as text. All that comes from data is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["breakable"] = breakable
-    library, script = plots.library(), _file("page.js")
+def render(run: ShownRun, sections: Sequence[Section]) -> str:
+    """The page of a run of prompts, as text."""
     record = run.record
-    return environment.from_string(_file("page.html.j2")).render(
+    return page(
+        sections,
+        over="Evaluation of prompts",
         name=record.name,
         run_id=record.id,
-        at=record.at[:16].replace("T", " "),
+        at=record.at,
         verdict=TITLES[record.verdict],
         sign=SIGNS[record.verdict],
         tone=_TONES[record.verdict],
         because=record.verdict_because,
         gist=gist(run),
+        words=WORDS,
+    )
+
+
+def page(
+    sections: Sequence[Section],
+    *,
+    over: str,
+    name: str,
+    run_id: str,
+    at: str,
+    verdict: str,
+    sign: str,
+    tone: str,
+    because: str,
+    gist: str,
+    words: Sequence[tuple[str, str]],
+) -> str:
+    """A page of sections as text. All that comes from data is escaped.
+
+    Args:
+        sections: in their order.
+        over: what kind of page it is.
+        name: the heading.
+        run_id: of the run.
+        at: when it was made, ISO 8601.
+        verdict: one word for the outcome.
+        sign: the same as one character.
+        tone: "good", "bad" or "".
+        because: why that is the outcome.
+        gist: what came out, in a sentence or two; "" for none.
+        words: what the words of the page mean.
+    """
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["breakable"] = breakable
+    library, script = plots.library(), _file("page.js")
+    return environment.from_string(_file("page.html.j2")).render(
+        over=over,
+        name=name,
+        run_id=run_id,
+        at=at[:16].replace("T", " "),
+        verdict=verdict,
+        sign=sign,
+        tone=tone,
+        because=because,
+        gist=gist,
+        words=words,
         sections=sections,
         policy=_policy(library, script),
         style=Markup(_file("page.css")),

@@ -30,9 +30,9 @@ class ColdStart:
     q~_i = (n_i q^_i + kappa W phi_i) / (n_i + kappa), where n_i counts the item's users, phi_i
     are its features, q_i is its factor in iALS and q^_i = q_i (n_i + undone kappa) / n_i the
     same without the pull towards 0 that iALS has already exerted; unless that is undone, the
-    few users of a cold item are discounted twice. W with its intercept is the ridge regression of q on
-    phi in which an item weighs n_i / (n_i + teach): a factor learned from many says more
-    (attribute-to-factor maps: Gantner et al., ICDM 2010). An item without users scores by
+    few users of a cold item are discounted twice. W with its intercept is the ridge regression
+    of q on phi in which an item weighs n_i / (n_i + teach): a factor learned from many says
+    more (attribute-to-factor maps: Gantner et al., ICDM 2010). An item without users scores by
     content alone, one with many as in iALS, one without content as in iALS too.
 
     User factors are those of iALS, folded in against q: against q~ they lose more on warm items

@@ -17,7 +17,7 @@ class Estimator(Protocol):
     """A model of behaviour in batch form.
 
     ``fit`` and ``restore`` change the estimator and return it. An empty matrix is no error:
-    it gives scores of 0.
+    a model that reads histories then gives scores of 0.
     """
 
     def fit(self, matrix: InteractionMatrix) -> Self:

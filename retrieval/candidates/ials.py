@@ -31,7 +31,7 @@ class Ials:
     def __init__(
         self,
         factors: int = 64,
-        l2: float = 0.05,
+        l2: float = 30.0,
         alpha: float = 10.0,
         iterations: int = 15,
         threads: int = 1,

@@ -10,6 +10,7 @@ from retrieval.candidates.cold_start import ColdStart
 from retrieval.candidates.content import Content
 from retrieval.candidates.ease import Ease
 from retrieval.candidates.estimator import Estimator
+from retrieval.candidates.graph import GraphFilter
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_features import ItemFeatures
 from retrieval.candidates.item_knn import ItemKnn
@@ -21,7 +22,7 @@ from retrieval.errors import InvalidInput
 from retrieval.ports import Progress
 
 HISTORY_SOURCES = (
-    "behaviour", "item_knn", "ials", "bpr", "markov", "session_knn", "next_item",
+    "behaviour", "item_knn", "ials", "bpr", "graph", "markov", "session_knn", "next_item",
     "content", "picture", "cold_start", "popular",
 )  # fmt: skip
 """Every source that needs nothing but what people did and what items are."""
@@ -77,6 +78,8 @@ def line_up(
                 return Ials(**{"threads": threads, "seed": seed, **own})
             case "bpr":
                 return Bpr(**{"seed": seed, **own})
+            case "graph":
+                return GraphFilter(**own)
             case "markov":
                 return Markov(**own)
             case "session_knn":

@@ -66,9 +66,7 @@ def train(
         torch.set_num_threads(threads)
 
 
-def steps(
-    matrix: InteractionMatrix, last: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def steps(matrix: InteractionMatrix, last: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """What stood before each step, newest first and -1 where nothing did, and the step itself.
 
     Shapes (steps, last) and (steps,); the first item of a history is no step.

@@ -77,5 +77,5 @@ def disagreement(z: NDArray[np.float64]) -> float:
     norms = np.linalg.norm(centred, axis=0)
     unit = centred / np.where(norms > 0, norms, 1.0)
     # The sum of all correlations is the squared length of the sum of the unit columns.
-    pairs = (float(np.sum(unit.sum(axis=1) ** 2)) - sources) / (sources * (sources - 1))
-    return min(1.0, max(0.0, (1.0 - pairs) / 2.0))
+    pairs = (np.sum(unit.sum(axis=1) ** 2) - sources) / (sources * (sources - 1))
+    return float(np.clip((1.0 - pairs) / 2.0, 0.0, 1.0))

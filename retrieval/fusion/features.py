@@ -39,27 +39,38 @@ class PoolFeatures:
         )
 
 
+def z_table(
+    values: NDArray[np.float64], clip: float = Z_CLIP
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Standardise the finite entries of each column and clip to ±``clip``.
+
+    Args:
+        values: shape (items, sources); an entry that is not finite is missing.
+        clip: bound of the result.
+
+    Returns:
+        z (0 where missing) and the mask of the finite entries. A constant column gives zeros.
+        Any finite magnitude is safe: the values are scaled first.
+    """
+    present = np.isfinite(values)
+    known = np.where(present, values, 0.0)
+    largest = np.max(np.abs(known), axis=0, initial=0.0)
+    # By a power of two, which loses no bit.
+    scaled = np.ldexp(known, -np.frexp(largest)[1])
+    count = np.maximum(present.sum(axis=0), 1)
+    away = np.where(present, scaled - scaled.sum(axis=0) / count, 0.0)
+    spread = np.sqrt(np.sum(away * away, axis=0) / count)
+    tells = spread > _CONSTANT
+    z = np.clip(away / np.where(tells, spread, 1.0), -clip, clip)
+    return np.where(tells, z, 0.0), present
+
+
 def z_scores(
     values: NDArray[np.float64], clip: float = Z_CLIP
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Standardise the finite entries of a vector and clip to ±``clip``.
-
-    Returns:
-        z (0 for entries that are not finite) and the mask of the finite ones. A constant
-        vector gives zeros. Any finite magnitude is safe: the values are scaled first.
-    """
-    present = np.isfinite(values)
-    z = np.zeros(len(values), dtype=np.float64)
-    known = values[present]
-    largest = float(np.max(np.abs(known), initial=0.0))
-    if largest == 0.0:
-        return z, present
-    # By a power of two, which loses no bit.
-    scaled = np.ldexp(known, -int(np.frexp(largest)[1]))
-    spread = float(scaled.std())
-    if spread > _CONSTANT:
-        z[present] = np.clip((scaled - scaled.mean()) / spread, -clip, clip)
-    return z, present
+    """``z_table`` of one column of shape (items,)."""
+    z, present = z_table(values[:, None], clip)
+    return z[:, 0], present[:, 0]
 
 
 def pool_features(candidates: Sequence[Candidate], sources: Sequence[str]) -> PoolFeatures:
@@ -68,8 +79,5 @@ def pool_features(candidates: Sequence[Candidate], sources: Sequence[str]) -> Po
         [[c.scores_by_source.get(source, np.nan) for source in sources] for c in candidates],
         dtype=np.float64,
     ).reshape(len(candidates), len(sources))
-    z = np.zeros_like(raw)
-    present = np.zeros(raw.shape, dtype=np.bool_)
-    for column in range(len(sources)):
-        z[:, column], present[:, column] = z_scores(raw[:, column])
+    z, present = z_table(raw)
     return PoolFeatures(tuple(c.item_id for c in candidates), tuple(sources), z, present)

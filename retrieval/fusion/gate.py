@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.90
+PROVEN_FROM = 1000
+"""Users below which nothing can be proven and the best single source is a matter of luck."""
 LOWEST_STRATUM = 200
 """Users below which a stratum is not judged by itself: its bound would be noise."""
 TOLERATED = -0.01
@@ -98,24 +100,54 @@ def decide(
         seed: of the resampling.
     """
     overall = _verdict("all", before, after, seed)
-    gain = overall.bound > 0
-    whole = _settled(
-        overall, gain, "its lower bound is above 0" if gain else "its gain is not shown to be above 0"
-    )
-    names = np.asarray(strata)
+    opened = overall.bound > 0
+    why = "its lower bound is above 0" if opened else "its gain is not shown to be above 0"
     judged = []
-    for name in sorted(set(strata), key=list(strata).index):
-        inside = names == name
-        found = _verdict(name, before[inside], after[inside], seed)
-        if not whole.opened:
-            judged.append(_settled(found, False, "closed for all"))
-        elif found.n < LOWEST_STRATUM:
-            judged.append(_settled(found, True, f"fewer than {LOWEST_STRATUM} users: follows the whole"))
-        elif found.bound < TOLERATED * found.before:
-            judged.append(_settled(found, False, "it may lose more than 1 % here"))
-        else:
-            judged.append(_settled(found, True, "it loses at most 1 % here"))
-    return Decision(whole, tuple(judged))
+    for name in dict.fromkeys(strata):
+        inside = np.asarray(strata) == name
+        judged.append(_in_stratum(_verdict(name, before[inside], after[inside], seed), opened))
+    return Decision(replace(overall, opened=opened, because=why), tuple(judged))
+
+
+def decide_for_few(
+    before: NDArray[np.float64], after: NDArray[np.float64], seed: int = 0
+) -> Decision:
+    """Below ``PROVEN_FROM`` users: open unless the replacement is shown to be worse.
+
+    ``before`` is then the best single source as so few users see it, and picking it is riskier
+    than a mixture that the prior holds (docs/decisions/0006-gate.md has the figures).
+    """
+    overall = _verdict("all", before, after, seed)
+    opened = lower_bound(before - after, seed) <= 0
+    why = (
+        f"fewer than {PROVEN_FROM} users: nothing shows that it is worse"
+        if opened
+        else "it is shown to be worse"
+    )
+    return Decision(replace(overall, opened=opened, because=why), ())
+
+
+def replaced(
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    strata: Sequence[str],
+    decision: Decision,
+) -> NDArray[np.float64]:
+    """The values of what is served once the decision is followed; shape (users,)."""
+    if not decision.opened:
+        return before
+    return np.where(np.isin(np.asarray(strata), decision.closed_in), before, after)
+
+
+def _in_stratum(found: Verdict, opened: bool) -> Verdict:
+    if not opened:
+        return replace(found, because="closed for all")
+    if found.n < LOWEST_STRATUM:
+        why = f"fewer than {LOWEST_STRATUM} users: follows the whole"
+        return replace(found, opened=True, because=why)
+    if found.bound < TOLERATED * found.before:
+        return replace(found, because="it may lose more than 1 % here")
+    return replace(found, opened=True, because="it loses at most 1 % here")
 
 
 def _verdict(
@@ -124,7 +156,3 @@ def _verdict(
     n = len(before)
     means = (float(before.mean()), float(after.mean())) if n else (math.nan, math.nan)
     return Verdict(name, n, *means, lower_bound(after - before, seed), False, "")
-
-
-def _settled(found: Verdict, opened: bool, because: str) -> Verdict:
-    return Verdict(found.name, found.n, found.before, found.after, found.bound, opened, because)

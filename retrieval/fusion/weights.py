@@ -11,17 +11,27 @@ from typing import Any, Literal
 from retrieval.errors import InvalidInput
 from retrieval.fusion.context import FEATURES, STRATA, Context
 
-SOURCES = ("behaviour", "profile", "query", "lexical", "popular")
 TEXT_SOURCES = ("query", "lexical")
 
-# Used until 100 labelled users exist; docs/decisions/0004-fusion-prior.md says why.
-PRIOR_WITHOUT_TEXT: Mapping[str, float] = {"behaviour": 0.60, "profile": 0.20, "popular": 0.20}
+# Until labels say more; docs/decisions/0004-fusion-prior.md says why. In shares of 1: sources that
+# are not there leave theirs to the others, so behaviour : profile : popular is 3 : 1 : 1.
+_HISTORY_PRIOR: Mapping[str, float] = {
+    "behaviour": 3, "profile": 1, "item_knn": 3, "ials": 3, "bpr": 0, "graph": 3, "markov": 3,
+    "session_knn": 3, "next_item": 3, "content": 0, "picture": 0, "cold_start": 0, "popular": 1,
+}  # fmt: skip
+_TEXT_PRIOR: Mapping[str, float] = {"query": 0.40, "lexical": 0.25}
+_TOTAL = math.fsum(_HISTORY_PRIOR.values())
+
+SOURCES = (*_HISTORY_PRIOR, *_TEXT_PRIOR)
+PRIOR_WITHOUT_TEXT: Mapping[str, float] = {
+    source: weight / _TOTAL for source, weight in _HISTORY_PRIOR.items() if weight
+}
 PRIOR_WITH_TEXT: Mapping[str, float] = {
-    "query": 0.40,
-    "lexical": 0.25,
-    "behaviour": 0.21,
-    "profile": 0.07,
-    "popular": 0.07,
+    **_TEXT_PRIOR,
+    **{
+        source: (1 - math.fsum(_TEXT_PRIOR.values())) * weight
+        for source, weight in PRIOR_WITHOUT_TEXT.items()
+    },
 }
 FORMAT = 2
 
@@ -40,6 +50,7 @@ class FusionWeights:
         flat_in: strata in which the slopes do not apply.
         instead: by stratum, the one source that ranks there alone: no mixture was shown to be
             no worse.
+        llm: λ by ``llm_key``, where a fit asked that model; 0 = its gate is closed.
         kind: "learned" from labelled users, or "prior".
         n_labelled: users whose pools trained the weights.
         data_hash: state of the stores at the fit; other data makes the weights stale.
@@ -53,6 +64,7 @@ class FusionWeights:
     slopes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flat_in: tuple[str, ...] = ()
     instead: Mapping[str, str] = field(default_factory=dict)
+    llm: Mapping[str, float] = field(default_factory=dict)
     kind: Literal["learned", "prior"] = "prior"
     n_labelled: int = 0
     data_hash: str = ""
@@ -76,6 +88,9 @@ class FusionWeights:
             raise InvalidInput(
                 f"fusion weights know nothing of {unknown[0]!r}", "run palate fit again"
             )
+        for key, weight in self.llm.items():
+            if not 0 <= weight < math.inf:
+                raise InvalidInput(f"λ = {weight} of {key!r}", "λ is finite and >= 0")
         for feature in self.slopes.values():
             for source, slope in feature.items():
                 if not math.isfinite(slope):
@@ -165,6 +180,7 @@ class FusionWeights:
                 slopes={str(name): _numbers(one) for name, one in record["slopes"].items()},
                 flat_in=tuple(map(str, record["flat_in"])),
                 instead={str(name): str(one) for name, one in record["instead"].items()},
+                llm=_numbers(record["llm"]),
                 kind=kind,
                 n_labelled=int(record["n_labelled"]),
                 data_hash=str(record["data_hash"]),
@@ -178,6 +194,11 @@ class FusionWeights:
             ) from error
 
 
+def llm_key(model_id: str, prompt: str) -> str:
+    """Names a model with the prompt that it judges by, e.g. ``qwen rerank@1``."""
+    return f"{model_id} {prompt}"
+
+
 def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
     return {str(name): float(value) for name, value in record.items()}
 
@@ -188,11 +209,10 @@ def prior_weights(data_hash: str = "", note: str = "") -> FusionWeights:
 
 
 def scenes_from(learned: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
-    """Both scenes from weights learned for history sources.
+    """Both scenes from weights learned for sources that read no text.
 
-    History sources that were not learned keep their prior share of the whole; the
-    learned ones divide the rest in proportion. With text, the same proportions fill the
-    prior's share of history.
+    A source that was not learned gets nothing: it has not earned a weight. With text, the
+    learned proportions fill what the text sources' prior leaves.
 
     Args:
         learned: weight >= 0 by source, at least one > 0; no text source.
@@ -203,9 +223,6 @@ def scenes_from(learned: Mapping[str, float]) -> tuple[dict[str, float], dict[st
     total = math.fsum(learned.values())
     if total <= 0 or any(source in TEXT_SOURCES for source in learned):
         raise InvalidInput(f"learned weights {dict(learned)}", "history sources, one above 0")
-    kept = {s: w for s, w in PRIOR_WITHOUT_TEXT.items() if s not in learned}
-    rest = 1.0 - math.fsum(kept.values())
-    without = {s: rest * w / total for s, w in learned.items()} | kept
-    text = {s: w for s, w in PRIOR_WITH_TEXT.items() if s in TEXT_SOURCES}
-    share = 1.0 - math.fsum(text.values())
-    return without, text | {s: share * w for s, w in without.items()}
+    without = {source: weight / total for source, weight in learned.items()}
+    share = 1.0 - math.fsum(_TEXT_PRIOR.values())
+    return without, {**_TEXT_PRIOR, **{s: share * weight for s, weight in without.items()}}

@@ -1,8 +1,8 @@
-"""``palate fit``: learn what each source is worth."""
+"""``palate fit``: learn what each source is worth, and certify it."""
 
 from __future__ import annotations
 
-import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -12,72 +12,132 @@ from agent.progress import ConsoleProgress
 from server.cli.console import out, settings_from
 
 if TYPE_CHECKING:
-    from agent.fit import FitReport, Measured
+    from agent.fitting.certificate import Certificate, Measured
 
 
 def register(app: typer.Typer) -> None:
     """Attach the command."""
-    app.command(epilog="Examples: `palate fit`, `palate --home shop fit --max-users 500`")(fit)
+    app.command(
+        epilog=(
+            "Examples: `palate fit`, `palate --home shop fit --pictures shop/media`, "
+            "`palate fit --max-users 2000 --share-after 0.1`, `palate fit --show`"
+        )
+    )(fit)
 
 
 def fit(
     ctx: typer.Context,
-    max_users: Annotated[int, typer.Option(min=1, help="Most users to learn from.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample of users and the folds.")] = 0,
+    max_users: Annotated[
+        int, typer.Option(min=1, help="Most users to learn from; a sample of more.")
+    ] = 10_000,
+    share_after: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Share of the events that become labels.")
+    ] = 0.2,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the items' pictures, for the source `picture`.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the solvers.", show_default="number of cores")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the certificate in use; fit nothing.")
+    ] = False,
 ) -> None:
-    """Learn the weights of the fused score from the event log and save them in the home folder."""
-    from agent.fit import fit_fusion
-    from agent.fusion_file import save_weights
+    """Learn from the event log what each source is worth, and save models and weights for serving.
+
+    The log is cut in time: sources are fitted on what came before and judged by what followed.
+    A mixture replaces the best single source only where a gate lets it. All figures stand in a
+    certificate, as JSON and as a page, under `certificates/` in the home folder; weights that
+    do not agree with theirs are not served. A running service takes a new fit up by itself.
+    """
+    settings = settings_from(ctx)
+    if show:
+        _show_saved(settings.store.home)
+        return
+    from agent.fitting.run import fit_home
+    from agent.models.machine import cores
     from agent.stores import open_stores
 
-    settings = settings_from(ctx)
     with open_stores(settings) as stores, ConsoleProgress() as progress:
-        report = fit_fusion(
-            catalog=stores.catalog,
-            event_log=stores.event_log,
-            data_hash=stores.database.data_hash(),
-            progress=progress,
-            ease_max_items=settings.retrieval.ease_max_items,
-            per_source=settings.retrieval.pool_per_source,
+        fitted = fit_home(
+            stores,
+            progress,
             max_users=max_users,
+            share_after=share_after,
+            pictures=pictures,
+            threads=threads or len(cores()),
             seed=seed,
         )
-        path = save_weights(report.weights, settings.store.home)
-    _show(report)
-    out.print(f"Saved to {path}", markup=False)
+    _show(fitted.certificate, fitted.page)
 
 
-def _show(report: FitReport) -> None:
-    table = Table(title="What each source is worth")
-    for heading in ("source", "NDCG@10 alone", "95 %", "weight", "with text"):
-        side: Literal["left", "right"] = "left" if heading == "source" else "right"
-        table.add_column(heading, justify=side, no_wrap=True)
-    alone = {one.name: one for one in report.sources}
-    weights = report.weights
-    for name in weights.sources:
-        measured = alone.get(name)
-        table.add_row(
-            name,
-            *(_numbers(measured) if measured else ("not measured", "")),
-            f"{weights.without_text.get(name, 0.0):.3f}",
-            f"{weights.with_text.get(name, 0.0):.3f}",
-        )
-    table.add_section()
-    table.add_row("S, prior weights", *_numbers(report.prior), "", "")
-    table.add_row("S", *_numbers(report.fused), "", "")
-    table.add_row("S - best source", *_numbers(report.gain), "", "")
-    out.print(table)
-    cut = "none" if report.cut is None else report.cut.date().isoformat()
-    recall = "-" if math.isnan(report.recall) else f"{report.recall:.1%}"
+def _show_saved(home: Path) -> None:
+    from agent.fusion_file import certificate_path, load_certificate
+    from retrieval.errors import NotFound
+
+    certificate = load_certificate(home)
+    if certificate is None:
+        raise NotFound(f"{home} holds no fit", "make one: palate fit")
+    _show(certificate, certificate_path(certificate.weights, home).with_suffix(".html"))
+
+
+def _show(certificate: Certificate, page: Path) -> None:
+    from agent.fitting.words import gate_sentence, gate_word, llm_sentence, plain, served
+
+    found = served(certificate)
+    out.print(_table(certificate))
+    out.print(f"{found.word}. {found.sentence}", markup=False)
+    llm = certificate.llm
+    gates = (
+        ("mixture", certificate.mixture, "nothing was learned"),
+        ("context", certificate.adaptive, "too few users to show that it helps"),
+        ("language model", llm.decision if llm else None, llm_sentence(llm)),
+    )
+    for name, decision, without in gates:
+        word = "not asked" if decision is None else gate_word(decision)
+        why = without if decision is None or name == "language model" else gate_sentence(decision)
+        out.print(f"Gate of the {name}: {word}. {why[0].upper()}{why[1:]}.", markup=False)
     out.print(
-        f"Weights: {weights.kind} ({weights.note}). Cut {cut}; {report.users} labelled users, "
-        f"{report.trainable} with a positive in their pool, {report.users - report.trainable} "
-        f"without (counted as 0, not trained on); pool recall {recall}.",
+        f"Cut {certificate.cut[:10] or 'none'}; {certificate.users:,} labelled users, "
+        f"{certificate.trainable:,} with a positive in their pool; "
+        f"pool recall {plain(certificate.recall * 100, 1)} %.",
         markup=False,
     )
+    for note in certificate.notes:
+        out.print(f"- {note}", markup=False)
+    out.print(f"Page: {page}\nCertificate: {page.with_suffix('.json')}", markup=False)
 
 
-def _numbers(measured: Measured) -> tuple[str, str]:
-    if math.isnan(measured.ndcg):
-        return "-", ""
-    return f"{measured.ndcg:.4f}", f"{measured.low:.4f} … {measured.high:.4f}"
+def _table(certificate: Certificate) -> Table:
+    from agent.fitting.words import duration, megabytes
+
+    table = Table(title="What each source is worth")
+    for heading in ("source", "NDCG@10", "95 %", "weight", "seconds", "MB"):
+        side: Literal["left", "right"] = "left" if heading == "source" else "right"
+        table.add_column(heading, justify=side, no_wrap=True)
+    for one in certificate.sources:
+        table.add_row(
+            one.name,
+            *_figures(one.alone),
+            f"{one.weight:.3f}" if one.on else "off",
+            duration(one.seconds),
+            megabytes(one.bytes),
+        )
+    table.add_section()
+    for combined in certificate.combined:
+        table.add_row(combined.name, *_figures(combined))
+    return table
+
+
+def _figures(measured: Measured) -> tuple[str, str]:
+    from agent.fitting.words import plain
+
+    if plain(measured.ndcg) == "–":
+        return "–", ""
+    return plain(measured.ndcg), f"{plain(measured.low)} … {plain(measured.high)}"

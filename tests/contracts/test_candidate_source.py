@@ -19,6 +19,7 @@ from retrieval.candidates.content import Content
 from retrieval.candidates.dense import DenseSource
 from retrieval.candidates.ease import Ease
 from retrieval.candidates.estimator import Estimator
+from retrieval.candidates.graph import GraphFilter
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_features import ItemFeatures
 from retrieval.candidates.item_knn import ItemKnn
@@ -115,6 +116,7 @@ FROM_HISTORY: dict[str, Make] = {
     "item_knn": history("item_knn", lambda items: ItemKnn()),
     "ials": history("ials", lambda items: Ials(factors=4)),
     "bpr": history("bpr", lambda items: Bpr(factors=4, iterations=5)),
+    "graph": history("graph", lambda items: GraphFilter(rank=3)),
     "markov": history("markov", lambda items: Markov()),
     "session_knn": history("session_knn", lambda items: SessionKnn()),
     "content": history("content", lambda items: Content(vectors_of(items))),

@@ -17,12 +17,14 @@ from retrieval.candidates.cold_start_trained import TrainedColdStart
 from retrieval.candidates.content import Content
 from retrieval.candidates.ease import Ease
 from retrieval.candidates.estimator import Estimator
+from retrieval.candidates.graph import GraphFilter
 from retrieval.candidates.ials import Ials
 from retrieval.candidates.item_features import ItemFeatures
 from retrieval.candidates.item_knn import ItemKnn
 from retrieval.candidates.markov import Markov
 from retrieval.candidates.matrix import InteractionMatrix
 from retrieval.candidates.popular import Popularity
+from retrieval.candidates.profile_match import ProfileMatch
 from retrieval.candidates.session_knn import SessionKnn
 from retrieval.errors import InvalidInput
 
@@ -45,6 +47,14 @@ def features(items: Sequence[int]) -> ItemFeatures:
     return ItemFeatures(text[list(items)])
 
 
+def profile(items: Sequence[int]) -> ProfileMatch:
+    """Profiles of everybody in the table and of all items but one."""
+    users = np.random.default_rng(5).normal(size=(USERS, 6)).astype(np.float32)
+    vectors = np.random.default_rng(6).normal(size=(ITEMS, 6)).astype(np.float32)
+    vectors[BARE] = 0
+    return ProfileMatch(users, vectors[list(items)], [f"用户 {at}" for at in range(USERS)])
+
+
 Make = Callable[[Sequence[int]], Estimator]
 ESTIMATORS: dict[str, Make] = {
     "popular": lambda items: Popularity(),
@@ -53,9 +63,11 @@ ESTIMATORS: dict[str, Make] = {
     "ease": lambda items: Ease(),
     "ials": lambda items: Ials(factors=4),
     "bpr": lambda items: Bpr(factors=4, iterations=5),
+    "graph": lambda items: GraphFilter(rank=3),
     "markov": lambda items: Markov(k=5),
     "session_knn": lambda items: SessionKnn(k=5),
     "content": content,
+    "profile": profile,
     "cold_start": lambda items: ColdStart(features(items), ials=Ials(factors=4)),
     "trained cold_start": lambda items: TrainedColdStart(
         features(items), factors=4, negatives=8, epochs=3
@@ -63,9 +75,13 @@ ESTIMATORS: dict[str, Make] = {
 }
 SEEDED = {"ials", "bpr", "cold_start", "trained cold_start"}
 """Start at random, so the order of items matters."""
-DEAF = {"bpr", "trained cold_start"}
+DEAF = {"bpr", "trained cold_start", "profile"}
 """Do not hear of what happened after the fit."""
-LEARNS_NOTHING = {"popular", "recently popular", "session_knn", "content"}
+LEARNS_NOTHING = {"popular", "recently popular", "session_knn", "content", "profile"}
+BY_VECTORS = {"content", "profile"}
+"""Know the items that have a vector, and judge each user alone."""
+READS_NO_HISTORY = {"profile"}
+"""Speaks to whom it knows, whatever they did."""
 
 
 @pytest.fixture(params=list(ESTIMATORS))
@@ -130,7 +146,7 @@ def test_rows_come_back_in_the_order_asked(make: Make, matrix: InteractionMatrix
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 3), (2, 0)])
-def test_an_empty_matrix_is_no_error(make: Make, shape: tuple[int, int]) -> None:
+def test_an_empty_matrix_is_no_error(kind: str, make: Make, shape: tuple[int, int]) -> None:
     nothing = matrix_of(np.zeros(shape), np.zeros(shape))
     items = range(shape[1])
     fitted = make(items).fit(nothing)
@@ -139,7 +155,7 @@ def test_an_empty_matrix_is_no_error(make: Make, shape: tuple[int, int]) -> None
         scores = one.score_users(np.arange(shape[0]))
         assert scores.shape == shape
         assert scores.dtype == np.float32
-        assert not scores.any()
+        assert kind in READS_NO_HISTORY or not scores.any()
         assert one.known.shape == (shape[1],)
 
 
@@ -157,7 +173,7 @@ def test_the_same_data_give_the_same_scores(make: Make, matrix: InteractionMatri
 def test_a_fit_says_which_items_it_knows(kind: str, make: Make, matrix: InteractionMatrix) -> None:
     fitted = make(range(ITEMS)).fit(matrix)
     assert fitted.known.dtype == np.bool_
-    unknown = BARE if kind == "content" else UNTOUCHED
+    unknown = BARE if kind in BY_VECTORS else UNTOUCHED
     np.testing.assert_array_equal(fitted.known, np.arange(ITEMS) != unknown)
 
 
@@ -185,7 +201,7 @@ def test_a_restored_model_goes_on_with_the_users_of_now(
     users = (matrix.user_ids[3], matrix.user_ids[1], "new")
     again = make(range(ITEMS)).restore(matrix_of(now, then, users), fitted.arrays())
     scores = again.score_users(np.arange(3))
-    if kind not in LEARNS_NOTHING - {"content"}:  # These look at everybody's histories again.
+    if kind not in LEARNS_NOTHING - BY_VECTORS:  # These look at everybody's histories again.
         np.testing.assert_allclose(
             scores[:2], fitted.score_users(np.array([3, 1])), rtol=1e-4, atol=1e-5
         )

@@ -44,6 +44,7 @@ class ListingRecommender:
         self.error: Exception | None = None
         self.checks = {"database": "ok"}
         self.refreshed = 0
+        self.followed = 0
         self.known = list(self.catalog.items())
 
     def recommend(self, query: Query) -> Answer:
@@ -70,6 +71,9 @@ class ListingRecommender:
     def refresh(self) -> None:
         self.refreshed += 1
         self.known = list(self.catalog.items())
+
+    def follow(self) -> None:
+        self.followed += 1
 
     def ready(self) -> tuple[bool, dict[str, str]]:
         return all(state == "ok" for state in self.checks.values()), self.checks

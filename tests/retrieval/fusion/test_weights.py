@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.errors import InvalidInput
+from retrieval.fusion.context import FEATURES, STRATA, Context
 from retrieval.fusion.weights import (
     PRIOR_WITH_TEXT,
     PRIOR_WITHOUT_TEXT,
@@ -22,24 +23,24 @@ positive = st.floats(0, 1e3).filter(lambda weight: weight == 0 or weight > 1e-6)
 
 
 @given(
-    st.dictionaries(st.sampled_from(["behaviour", "popular"]), positive, min_size=1).filter(
-        lambda one: sum(one.values()) > 0
-    )
+    st.dictionaries(
+        st.sampled_from(["behaviour", "markov", "popular"]), positive, min_size=1
+    ).filter(lambda one: sum(one.values()) > 0)
 )
-def test_both_scenes_add_up_to_one_and_keep_what_was_not_learned(
+def test_both_scenes_add_up_to_one_and_only_what_was_learned_has_a_weight(
     learned: dict[str, float],
 ) -> None:
     without, with_text = scenes_from(learned)
     assert math.fsum(without.values()) == pytest.approx(1)
     assert math.fsum(with_text.values()) == pytest.approx(1)
-    assert without["profile"] == PRIOR_WITHOUT_TEXT["profile"]
+    assert set(without) == set(learned)
+    assert set(with_text) == {*learned, *TEXT_SOURCES}
     for source in TEXT_SOURCES:
         assert with_text[source] == PRIOR_WITH_TEXT[source]
-        assert source not in without
-    total = sum(learned.values())
+    total, text = sum(learned.values()), sum(PRIOR_WITH_TEXT[s] for s in TEXT_SOURCES)
     for source, weight in learned.items():
-        rest = 1 - sum(w for s, w in PRIOR_WITHOUT_TEXT.items() if s not in learned)
-        assert without[source] == pytest.approx(rest * weight / total)
+        assert without[source] == pytest.approx(weight / total)
+        assert with_text[source] == pytest.approx((1 - text) * weight / total)
 
 
 def test_the_prior_adds_up_to_one_in_both_scenes() -> None:
@@ -49,7 +50,7 @@ def test_the_prior_adds_up_to_one_in_both_scenes() -> None:
 
 
 def test_learning_the_priors_own_proportions_gives_the_prior() -> None:
-    without, with_text = scenes_from({s: PRIOR_WITHOUT_TEXT[s] for s in ("behaviour", "popular")})
+    without, with_text = scenes_from(PRIOR_WITHOUT_TEXT)
     assert without == pytest.approx(PRIOR_WITHOUT_TEXT)
     assert with_text == pytest.approx(PRIOR_WITH_TEXT)
 
@@ -70,6 +71,9 @@ def test_json_keeps_everything() -> None:
         source_ndcg={"behaviour": 0.1306},
         fused_ndcg=0.1317,
         note="红酒 🍷",
+        slopes={"history": {"behaviour": 0.1, "popular": -0.2}, "pictured": {}},
+        flat_in=("21+",),
+        instead={"1-2": "popular"},
     )
     assert FusionWeights.from_json(weights.to_json()) == weights
     assert "红酒" in weights.to_json()
@@ -90,7 +94,13 @@ def test_an_unmeasured_score_is_null_and_not_zero() -> None:
         ({"with_text": {"query": "much"}}, "much"),
         ({"with_text": [1, 2]}, "cannot be read"),
         ({"kind": "guessed"}, "guessed"),
+        ({"format": 1}, "format 1"),
         ({"format": 99}, "format 99"),
+        ({"slopes": {"weather": {"popular": 0.1}}}, "nothing of 'weather'"),
+        ({"slopes": {"history": {"popular": math.inf}}}, "slope inf of 'popular'"),
+        ({"slopes": {"history": 3}}, "cannot be read"),
+        ({"flat_in": ["7-9"]}, "nothing of '7-9'"),
+        ({"instead": {"always": "popular"}}, "nothing of 'always'"),
     ],
 )
 def test_unusable_json_is_one_clear_error(change: dict[str, object], says: str) -> None:
@@ -114,3 +124,88 @@ def test_live_sources_share_one_whole() -> None:
     )
     assert prior_weights().for_request(True, []) == {}
     assert prior_weights().for_request(False, ["picture"]) == {"picture": 1.0}
+
+
+SOME = ("behaviour", "markov", "popular")
+shares_of = st.fixed_dictionaries(dict.fromkeys(SOME, positive)).filter(
+    lambda one: sum(one.values()) > 0
+)
+moves = st.dictionaries(
+    st.sampled_from(FEATURES), st.dictionaries(st.sampled_from(SOME), st.floats(-10, 10))
+)
+strata = st.sampled_from(STRATA)
+contexts = st.builds(Context, st.integers(0, 2000), st.floats(0, 1), st.floats(0, 1))
+
+
+@given(
+    shares_of,
+    moves,
+    st.lists(strata, unique=True),
+    st.dictionaries(strata, st.sampled_from(SOME)),
+    st.lists(st.sampled_from([*SOME, *TEXT_SOURCES, "picture"]), unique=True),
+    st.booleans(),
+    contexts,
+)
+def test_in_every_context_the_weights_are_shares(
+    learned: dict[str, float],
+    slopes: dict[str, dict[str, float]],
+    flat_in: list[str],
+    instead: dict[str, str],
+    live: list[str],
+    has_query: bool,
+    context: Context,
+) -> None:
+    weights = FusionWeights(
+        *scenes_from(learned), slopes=slopes, flat_in=tuple(flat_in), instead=instead
+    )
+    shares = weights.for_request(has_query, live, context)
+    assert list(shares) == live
+    assert all(0 <= share <= 1 for share in shares.values())
+    if live:
+        assert math.fsum(shares.values()) == pytest.approx(1)
+    assert FusionWeights.from_json(weights.to_json()) == weights
+
+
+@given(shares_of, moves, contexts)
+def test_text_keeps_its_share_in_every_context(
+    learned: dict[str, float], slopes: dict[str, dict[str, float]], context: Context
+) -> None:
+    weights = FusionWeights(*scenes_from(learned), slopes=slopes)
+    shares = weights.for_request(True, weights.sources, context)
+    for source in TEXT_SOURCES:
+        assert shares[source] == pytest.approx(PRIOR_WITH_TEXT[source])
+    without = weights.for_request(False, weights.sources, context)
+    rest = 1 - sum(PRIOR_WITH_TEXT[source] for source in TEXT_SOURCES)
+    for source in SOME:
+        assert shares[source] == pytest.approx(rest * without[source])
+
+
+MOVED = FusionWeights(
+    *scenes_from({"behaviour": 1.0, "popular": 1.0}),
+    slopes={"history": {"behaviour": 0.25, "popular": -0.25}},
+    flat_in=("3-5",),
+    instead={"21+": "markov"},
+)
+
+
+def shares(history: int | None, *live: str) -> dict[str, float]:
+    context = None if history is None else Context(history, 0.5, 0.5)
+    return MOVED.for_request(False, live or ("behaviour", "markov", "popular"), context)
+
+
+def test_a_longer_history_moves_weight_by_the_slopes() -> None:
+    g = math.log(11) - 2
+    assert shares(10)["behaviour"] == pytest.approx(0.5 + 0.25 * g)
+    assert shares(1)["behaviour"] < 0.5 < shares(20)["behaviour"]
+    assert shares(0) == pytest.approx({"behaviour": 0.0, "markov": 0.0, "popular": 1.0})
+
+
+def test_slopes_do_not_apply_where_the_gate_kept_flat_weights() -> None:
+    assert shares(4) == pytest.approx({"behaviour": 0.5, "markov": 0.0, "popular": 0.5})
+    assert shares(None) == shares(4)
+
+
+def test_where_no_mixture_was_let_through_one_source_ranks_alone() -> None:
+    assert shares(30) == {"behaviour": 0.0, "markov": 1.0, "popular": 0.0}
+    silent = shares(30, "behaviour", "popular")
+    assert silent == pytest.approx({"behaviour": 0.75, "popular": 0.25}), "the prior steps in"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,7 +20,7 @@ from retrieval.sources.captions import MOST_TEXT, ComposedCaptioner, compose
 from retrieval.sources.colours import Colour
 from retrieval.sources.images import open_picture
 from retrieval.sources.labels import LabelLine, LabelReader
-from retrieval.sources.tagger import Tag, Tagger, class_names
+from retrieval.sources.tagger import DIMENSION, Tag, Tagger, class_names
 
 ROOT = Path(__file__).parents[3]
 SHOP = ROOT / "demo" / "shop" / "images"
@@ -196,6 +197,11 @@ def test_a_tagger_gives_probabilities_best_first(tmp_path: Path) -> None:
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1.0, abs=1e-4)
     assert tagger.tags(open_picture(tmp_path / "green.png"), least=1.1) == []
+    vector = tagger.vector(open_picture(tmp_path / "green.png"))
+    assert vector.shape == (DIMENSION,)
+    assert vector.dtype == np.float32
+    assert float(np.linalg.norm(vector)) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_array_equal(vector, tagger.vector(open_picture(tmp_path / "green.png")))
     both = ComposedCaptioner(weights, read_labels=False)
     assert both.captioner_id != ComposedCaptioner(None, read_labels=False).captioner_id
 
