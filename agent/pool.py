@@ -116,7 +116,8 @@ def _complete(
 ) -> None:
     """Ask each source about the items that only others proposed."""
     for source in sources:
-        missing = [item_id for item_id, scores in proposed.items() if source.name not in scores]
+        name = source.name
+        missing = [item_id for item_id, scores in proposed.items() if name not in scores]
         if not missing:
             continue
         try:
@@ -125,7 +126,7 @@ def _complete(
             _log.warning("source %s could not complete the pool: %s", source.name, error.message)
             continue
         for item_id, score in scores.items():
-            proposed[item_id][source.name] = score
+            proposed[item_id][name] = score
 
 
 def _floor(

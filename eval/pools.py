@@ -20,7 +20,13 @@ from agent.cards import (
     source_bins,
 )
 from agent.fitting.fit import learn_fusion
-from agent.fitting.labels import LabelledUser, TemporalSplit, labelled_users, pool_for, split_by_time
+from agent.fitting.labels import (
+    LabelledUser,
+    TemporalSplit,
+    labelled_users,
+    pool_for,
+    split_by_time,
+)
 from agent.profiles.attributes import liked_items
 from eval.prompt_config import PoolConfig, PromptSplit
 from eval.question import Lang, PoolItem, Question

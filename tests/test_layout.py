@@ -29,11 +29,13 @@ DOORS = {
     "jinja2": ("agent/fitting/page.py", "eval/report/write.py"),
     "statsmodels": ("eval/stats/", "eval/online/ab.py"),
     "mlflow": ("eval/records/mlflow_export.py",),
+    "optuna": ("eval/bench/peers/", "eval/bench/quality/tuning.py"),
     "openai": ("agent/vllm.py", "agent/vllm_errors.py"),
     "transformers": ("agent/models/",),
     "torch": (
         "agent/models/convert.py",
         "retrieval/candidates/cold_start_trained.py",
+        "retrieval/candidates/next_item_training.py",
         "retrieval/embedding/",
     ),
     "psutil": ("agent/models/", "retrieval/sources/rejects.py"),

@@ -157,10 +157,7 @@ def fused_pool(
     pool: FitPool, names: Sequence[str], weights: FusionWeights, item_ids: Sequence[str]
 ) -> list[FusedCandidate]:
     """The pool in the order of S, as a request without text would see it."""
-    live = [name for at, name in enumerate(names) if np.any(pool.z[:, at] != 0)]
-    share = weights.for_request(False, live, pool.context)
-    w = np.array([share.get(name, 0.0) for name in names])
-    scores = pool.z @ w
+    scores = pool.z @ pool.shares(names, weights)
     order = np.argsort(-scores, kind="stable")
     return [
         FusedCandidate(item_ids[pool.items[at]], float(scores[at]), {"S": float(scores[at])})

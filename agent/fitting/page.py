@@ -20,8 +20,8 @@ from agent.fitting.words import (
     served,
     signed,
 )
-from retrieval.fusion.context import Context
-from retrieval.fusion.gate import Decision
+from retrieval.fusion.context import STRATA, Context
+from retrieval.fusion.gate import Decision, Verdict
 from retrieval.fusion.weights import TEXT_SOURCES
 
 HISTORIES = (1, 3, 10, 30, 100)
@@ -52,6 +52,14 @@ class _Gate:
     question: str
     sentence: str
     decision: Decision | None
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Of all users, then of each stratum, the shortest histories first."""
+        if self.decision is None or not self.decision.strata:
+            return []
+        strata = sorted(self.decision.strata, key=lambda one: STRATA.index(one.name))
+        return [self.decision.overall, *strata]
 
 
 def certificate_page(certificate: Certificate) -> str:

@@ -16,6 +16,7 @@ from retrieval.candidates.select import best_places
 from retrieval.fusion.context import Context, disagreement
 from retrieval.fusion.features import z_table
 from retrieval.fusion.train import LabelledPool
+from retrieval.fusion.weights import FusionWeights
 from retrieval.ports import Progress
 
 _BLOCK = 256
@@ -55,6 +56,12 @@ class FitPool:
     def recall(self) -> float:
         """Share of the user's positives that the pool holds."""
         return len(self.positives) / len(self.user.positives)
+
+    def shares(self, names: Sequence[str], weights: FusionWeights) -> Scores:
+        """The weights of this request, shape (sources,); ``names`` are those of the columns."""
+        live = [name for at, name in enumerate(names) if self.z[:, at].any()]
+        share = weights.for_request(False, live, self.context)
+        return np.array([share.get(name, 0.0) for name in names])
 
     def ndcg(self, weights: Scores) -> float:
         """NDCG@10 of the pool in the order of ``z @ weights``; ties in the order of columns."""

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from agent.fitting.certificate import Certificate
 from agent.fitting.features import item_features
-from agent.fitting.fit import MAX_USERS, SHARE_AFTER, Extra, fit_all, learn_fusion
+from agent.fitting.fit import MAX_USERS, SHARE_AFTER, fit_all, learn_fusion
+from agent.fitting.live import weighing
 from agent.fitting.llm_gate import Judging, with_llm
 from agent.fitting.model_files import ModelSet, save_models
+from agent.fitting.profile_source import profiles_at_cut
 from agent.fusion_file import save_fit
 from agent.stores import Stores
 from retrieval.candidates.history import history_matrix
 from retrieval.candidates.line_up import HISTORY_SOURCES, line_up
-from retrieval.fusion.weights import FusionWeights
 from retrieval.ports import Progress
 
 
@@ -34,7 +35,6 @@ def fit_home(
     max_users: int = MAX_USERS,
     share_after: float = SHARE_AFTER,
     pictures: Path | None = None,
-    extra: Extra | None = None,
     judging: Judging | None = None,
     threads: int = 1,
     seed: int = 0,
@@ -50,7 +50,6 @@ def fit_home(
         max_users: labelled users at most.
         share_after: of the events, which become labels.
         pictures: folder that the items' media are relative to; ``None`` = no pictures.
-        extra: sources that are read from elsewhere as they stood at the cut.
         judging: asks a language model, so that its gate is certified too; ``None`` = no.
         threads: of the solvers.
         seed: of everything that is drawn.
@@ -72,7 +71,7 @@ def fit_home(
         data_hash=data_hash,
         progress=progress,
         features=vectors.features,
-        extra=extra,
+        extra=profiles_at_cut(stores, progress, seed),
         ease_max_items=settings.ease_max_items,
         per_source=settings.pool_per_source,
         max_users=max_users,
@@ -84,7 +83,7 @@ def fit_home(
     if judging is not None:
         by_id = {item.item_id: item for item in items}
         certificate = with_llm(learnt, by_id, judging, progress)
-    wanted = needed(certificate.weights)
+    wanted = weighing(certificate.weights) | {"popular"}
     estimators = line_up(
         vectors.features,
         items=len(items),
@@ -105,12 +104,3 @@ def fit_home(
     )
     page = save_fit(certificate, stores.settings.store.home)
     return Fitted(certificate, page, models)
-
-
-def needed(weights: FusionWeights) -> frozenset[str]:
-    """Sources that weigh something for somebody, and ``popular``, which answers strangers."""
-    named = {source for source, weight in weights.without_text.items() if weight > 0}
-    named |= {
-        source for slopes in weights.slopes.values() for source, slope in slopes.items() if slope
-    }
-    return frozenset(named | set(weights.instead.values()) | {"popular"})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.fitting.certificate import Certificate, LlmGate
+from retrieval.fusion.context import STRATA
 from retrieval.fusion.gate import PROVEN_FROM, Decision
 
 
@@ -72,7 +73,7 @@ def gate_sentence(decision: Decision) -> str:
         f"{whole.because} ({plain(whole.before)} → {plain(whole.after)}, "
         f"lower bound of the gain {signed(whole.bound)}, {whole.n:,} users)"
     )
-    left = ", ".join(decision.closed_in)
+    left = ", ".join(sorted(decision.closed_in, key=STRATA.index))
     return f"{text}; closed for histories of {left}" if left else text
 
 

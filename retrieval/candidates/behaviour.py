@@ -73,10 +73,11 @@ class BehaviourSource:
         if scores is None:
             return {}
         columns = self._matrix.item_index
+        there = [item_id for item_id in item_ids if item_id in columns]
+        places = [columns[item_id] for item_id in there]
+        values, known = scores[places].tolist(), self._known[places].tolist()
         return {
-            item_id: float(scores[at])
-            for item_id in item_ids
-            if (at := columns.get(item_id, -1)) >= 0 and self._known[at]
+            item_id: value for item_id, value, yes in zip(there, values, known, strict=True) if yes
         }
 
     def _scores(self, query: Query) -> NDArray[np.float32] | None:

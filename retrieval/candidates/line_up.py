@@ -7,6 +7,7 @@ from typing import Any
 
 from retrieval.candidates.bpr import Bpr
 from retrieval.candidates.cold_start import ColdStart
+from retrieval.candidates.cold_start_trained import TrainedColdStart
 from retrieval.candidates.content import Content
 from retrieval.candidates.ease import Ease
 from retrieval.candidates.estimator import Estimator
@@ -42,6 +43,9 @@ def line_up(
     progress: Progress | None = None,
 ) -> dict[str, Estimator]:
     """Unfitted estimators by source name, in the order of ``HISTORY_SOURCES``.
+
+    ``cold_start`` is the closed form; a setting ``loss`` ("bpr" or "bce") makes it the trained
+    one, which was the weaker of the two wherever it was measured (docs/retrieval.md).
 
     ``content`` and ``picture`` are there only with vectors of that kind, ``behaviour`` is EASE
     up to ``ease_max_items`` items and iALS above: EASE's time grows with items cubed.
@@ -93,8 +97,11 @@ def line_up(
                 return None if pictures is None else Content(pictures, **own)
             case "cold_start" if text is None and pictures is None:
                 return None
+            case "cold_start" if "loss" in own:
+                base = {"threads": threads, "seed": seed, "progress": progress}
+                return TrainedColdStart(features, **{**base, **own})
             case "cold_start":
-                ials = Ials(threads=threads, seed=seed, **given.get("ials", {}))
+                ials = Ials(**{"threads": threads, "seed": seed, **given.get("ials", {})})
                 return ColdStart(features, **{"ials": ials, **own})
             case _:
                 return Popularity(**{"half_life_days": HALF_LIFE_DAYS, "damped": True, **own})

@@ -144,8 +144,10 @@ class _Network:
         present = before >= 0
         share = torch.exp(self._shares) * present
         share = share / share.sum(dim=1, keepdim=True).clamp(min=1e-6).sqrt()
-        reads = self._a + self._content @ self._wa
-        taken = functional.embedding(before.clamp(min=0), reads)
+        # Only what the mini-batch reads is made of its content: a tenth of a large catalogue.
+        items, places = torch.unique(before.clamp(min=0), return_inverse=True)
+        reads = self._a[items] + self._content[items] @ self._wa
+        taken = functional.embedding(places, reads)
         v = torch.einsum("us,usf->uf", share, taken)
         if self._model.dropout:
             keep = torch.rand(v.shape, generator=self._draw) >= self._model.dropout

@@ -48,7 +48,7 @@ class ProfileMatch:
                 f"{len(self._users)} vectors for {len(self._place)} different users",
                 "give one row to every user, and each user once",
             )
-        self._known: NDArray[np.bool_] = self._items.any(axis=1)
+        self._known = np.asarray(self._items.any(axis=1), dtype=np.bool_)
         self._rows: Indices | None = None
 
     def fit(self, matrix: InteractionMatrix) -> Self:

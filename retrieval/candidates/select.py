@@ -39,7 +39,11 @@ def best_items(
         inside[[columns[item_id] for item_id in allowed if item_id in columns]] = True
         keep &= inside
     keep[[columns[item_id] for item_id in excluded if item_id in columns]] = False
-    return [ScoredItem(item_ids[at], float(scores[at])) for at in best_places(scores, keep, k)]
+    best = best_places(scores, keep, k)
+    return [
+        ScoredItem(item_ids[at], score)
+        for at, score in zip(best.tolist(), scores[best].tolist(), strict=True)
+    ]
 
 
 def best_places(

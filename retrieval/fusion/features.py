@@ -75,9 +75,9 @@ def z_scores(
 
 def pool_features(candidates: Sequence[Candidate], sources: Sequence[str]) -> PoolFeatures:
     """z-scores of each source over the pool; scores that are not finite count as missing."""
-    raw = np.array(
-        [[c.scores_by_source.get(source, np.nan) for source in sources] for c in candidates],
-        dtype=np.float64,
-    ).reshape(len(candidates), len(sources))
+    raw = np.full((len(candidates), len(sources)), np.nan)
+    scores = [candidate.scores_by_source for candidate in candidates]
+    for at, source in enumerate(sources):
+        raw[:, at] = [own.get(source, np.nan) for own in scores]
     z, present = z_table(raw)
     return PoolFeatures(tuple(c.item_id for c in candidates), tuple(sources), z, present)

@@ -45,8 +45,9 @@ def fuse(
     Returns:
         One entry a candidate; empty for an empty pool.
     """
-    named = {source for candidate in candidates for source in candidate.scores_by_source}
-    sources = (*weights.sources, *sorted(named - set(weights.sources)))
+    named = set().union(*(candidate.scores_by_source for candidate in candidates))
+    usual = [source for source in weights.sources if source in named]
+    sources = (*usual, *sorted(named.difference(usual)))
     # In id order: the last bits of a mean depend on the order of its terms.
     ordered = sorted(candidates, key=lambda one: one.item_id)
     features = pool_features(ordered, sources)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.fitting.certificate import Certificate, Measured
 from agent.fitting.features import item_features
 from agent.fitting.model_files import ModelSet, save_models
 from agent.fusion_file import save_fit
@@ -14,6 +13,7 @@ from agent.stores import Stores
 from retrieval.candidates.history import history_matrix
 from retrieval.candidates.line_up import line_up
 from retrieval.fusion.weights import FusionWeights
+from tests.agent.fitting.certified import certificate_of
 
 TINY: Mapping[str, Mapping[str, Any]] = {
     "behaviour": {"l2": 1.0},
@@ -73,11 +73,4 @@ def fit_shop(
 
 def put_weights(weights: FusionWeights, home: Path) -> None:
     """Weights with a certificate that says nothing else."""
-    nothing = Measured("S", 0.0, 0.0, 0.0)
-    certificate = Certificate(
-        made_at="2026-01-01T00:00:00+00:00", data_hash=weights.data_hash, seed=0, cut="",
-        share_after=0.2, users=0, trainable=0, recall=0.0, per_source=50, sources=(),
-        combined=(), gain=nothing, best="", mixture=None, adaptive=None, llm=None,
-        weights=weights, notes=(),
-    )  # fmt: skip
-    save_fit(certificate, home)
+    save_fit(certificate_of(weights), home)

@@ -21,6 +21,7 @@ from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import FusedCandidate, combine
 from retrieval.fusion.weights import FusionWeights
 from retrieval.types import Answer, Constraint, Interaction, Item, Query, User
+from tests.agent.fitting.fitted_shop import put_weights
 from tests.agent.recommending.conftest import Build
 from tests.agent.recommending.shop import EPOCH, HISTORY, ITEMS, fill
 
@@ -310,7 +311,7 @@ def _learned(settings: Settings, data_hash: str) -> None:
     weights = FusionWeights(
         {"behaviour": 1.0}, {"lexical": 1.0}, kind="learned", n_labelled=500, data_hash=data_hash
     )
-    (settings.store.home / "fusion.json").write_text(weights.to_json(), encoding="utf-8")
+    put_weights(weights, settings.store.home)
 
 
 def test_learned_weights_outlive_new_data_and_the_trace_says_so(

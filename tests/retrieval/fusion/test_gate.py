@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.fusion.gate import decide, decide_for_few, lower_bound, replaced
 
 seeds = st.integers(0, 2**16)
+few = settings(max_examples=12)
+"""A bootstrap takes its time."""
 
 
 def users(n: int, seed: int) -> np.ndarray:
@@ -18,7 +20,8 @@ def users(n: int, seed: int) -> np.ndarray:
     return np.where(random.random(n) < 0.7, 0.0, random.random(n))
 
 
-@given(st.integers(0, 600), seeds)
+@few
+@given(st.integers(0, 300), seeds)
 def test_what_changes_nobody_is_never_let_through(n: int, seed: int) -> None:
     values = users(n, seed)
     decision = decide(values, values, ["1-2"] * n, seed)
@@ -27,6 +30,7 @@ def test_what_changes_nobody_is_never_let_through(n: int, seed: int) -> None:
     assert replaced(values, values + 1, ["1-2"] * n, decision) is values
 
 
+@few
 @given(st.integers(2, 600), st.floats(0.001, 1), seeds)
 def test_what_helps_everybody_is_let_through_everywhere(n: int, gain: float, seed: int) -> None:
     values = users(n, seed)
@@ -38,7 +42,8 @@ def test_what_helps_everybody_is_let_through_everywhere(n: int, gain: float, see
     assert (replaced(values, values + gain, strata, decision) == values + gain).all()
 
 
-@given(st.integers(200, 500), seeds)
+@few
+@given(st.integers(200, 250), seeds)
 def test_a_loss_in_a_large_stratum_closes_just_there(n: int, seed: int) -> None:
     lost, won = users(n, seed) + 0.1, users(4 * n, seed + 1)
     before = np.concatenate([lost, won])
@@ -88,7 +93,8 @@ def test_an_uncertain_gain_is_not_let_through() -> None:
     assert not decision.opened
 
 
-@given(st.integers(2, 400), seeds)
+@few
+@given(st.integers(2, 120), seeds)
 def test_few_users_keep_the_mixture_until_it_is_shown_to_be_worse(n: int, seed: int) -> None:
     before = users(n, seed)
     assert decide_for_few(before, before, seed).opened, "the same is not worse"
@@ -106,7 +112,8 @@ def test_one_user_shows_nothing() -> None:
     assert decide_for_few(one, one - 0.5).opened
 
 
-@given(st.integers(0, 300), seeds)
+@few
+@given(st.integers(0, 120), seeds)
 def test_the_same_values_and_seed_give_the_same_decision(n: int, seed: int) -> None:
     before, after = users(n, seed), users(n, seed + 1)
     strata = [("1-2", "3-5", "21+")[at % 3] for at in range(n)]
@@ -115,7 +122,8 @@ def test_the_same_values_and_seed_give_the_same_decision(n: int, seed: int) -> N
     assert repr(decide_for_few(before, after, seed)) == repr(decide_for_few(before, after, seed))
 
 
-@given(st.integers(2, 300), seeds)
+@few
+@given(st.integers(2, 120), seeds)
 def test_the_bound_lies_between_the_worst_user_and_the_mean(n: int, seed: int) -> None:
     differences = users(n, seed) - users(n, seed + 1)
     bound = lower_bound(differences, seed)
