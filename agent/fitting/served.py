@@ -43,7 +43,7 @@ def learn_from(
         why = f"{usable} users to learn from, {MIN_LABELLED} are needed"
         return prior_weights(data_hash, why), None
     learned = learn(pools, prior_shares(names), seed=seed)
-    alone = np.array([pool.alone for pool in pools]).mean(axis=0).tolist()
+    alone = [float(np.mean([pool.alone[at] for pool in pools])) for at in range(len(names))]
     slopes: dict[str, dict[str, float]] = {}
     flat_in: tuple[str, ...] = ()
     if not learned.mixture.opened:

@@ -90,8 +90,7 @@ def measure(items: int, sources: int, seed: int) -> tuple[NDArray[np.float64], .
     rng = np.random.default_rng(seed)
     ids = tuple(f"i{at}" for at in range(items))
     users = tuple(f"u{at}" for at in range(_USERS + 1))
-    empty: csr_array[np.float32, tuple[int, int]] = csr_array((len(users), items), dtype=np.float32)
-    matrix = InteractionMatrix(users, ids, empty, np.zeros(0))
+    matrix = replace(InteractionMatrix.from_interactions([], item_ids=ids), user_ids=users)
     names = HISTORY_SOURCES[:sources]
     tables = [
         rng.standard_normal((1, items), dtype=np.float32).repeat(len(users), axis=0)
