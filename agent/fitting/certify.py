@@ -110,7 +110,7 @@ def _notes(best: str, weights: FusionWeights, learned: Learned | None) -> list[s
     if not learned.mixture.opened:
         notes.append(f"{best} alone is served: {learned.mixture.overall.because}")
     for stratum in learned.mixture.closed_in:
-        notes.append(f"histories of {stratum}: {best} alone, S may lose more than 1 % there")
+        notes.append(f"histories of {stratum}: {best} alone, S is shown to lose there")
     if learned.adaptive is None:
         usual.append("weights do not follow the context: too few users to show that it helps")
     elif not learned.adaptive.opened:

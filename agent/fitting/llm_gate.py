@@ -18,7 +18,7 @@ from agent.measure import ndcg, ranks_in
 from agent.profiles.attributes import liked_items
 from agent.rerank import Judgement
 from retrieval.candidates.matrix import InteractionMatrix
-from retrieval.fusion.gate import Decision, decide
+from retrieval.fusion.gate import STRICT, Decision, decide
 from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import FusedCandidate, combine
 from retrieval.fusion.weights import FusionWeights, llm_key
@@ -184,6 +184,7 @@ def gate_llm(
     for left_out in range(FOLDS):
         mine = fold == left_out
         after[mine] = values[mine, int(np.argmax(values[~mine].mean(axis=0)))]
-    decision = decide(values[:, 0], after, [one.stratum for one in judged], seed)
+    strata = [one.stratum for one in judged]
+    decision = decide(values[:, 0], after, strata, seed, confidence=STRICT)
     chosen = WEIGHTS[int(np.argmax(values.mean(axis=0)))]
     return (chosen if decision.opened else 0.0), decision

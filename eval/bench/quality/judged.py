@@ -19,7 +19,7 @@ from eval.bench.quality.pool_files import Pools
 from eval.bench.quality.protocols import Asked
 from eval.bench.quality.served import places_by
 from retrieval.fusion.features import z_scores
-from retrieval.fusion.gate import Decision, decide
+from retrieval.fusion.gate import STRICT, Decision, decide
 from retrieval.fusion.guard import guarded_order
 from retrieval.fusion.score import LLM_CLIP
 from retrieval.fusion.weights import FusionWeights
@@ -64,7 +64,7 @@ def admit(scorer: Scorer, pools: Pools, weights: FusionWeights, *, seed: int = 0
         if inside.any() and not inside.all():
             after[inside] = values[inside, int(np.argmax(values[~inside].mean(axis=0)))]
     strata = [pool.context.stratum for pool in pools.pools]
-    decision = decide(values[:, 0], after, strata, seed)
+    decision = decide(values[:, 0], after, strata, seed, confidence=STRICT)
     best = LAMBDAS[int(np.argmax(values.mean(axis=0)))] if len(values) else 0.0
     return Admitted(best if decision.opened else 0.0, decision)
 

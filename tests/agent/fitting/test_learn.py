@@ -33,6 +33,12 @@ def people(n: int, truth: list[float], seed: int = 0, *, flip: bool = False) -> 
     return pools
 
 
+@pytest.fixture(autouse=True)
+def proven_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three thousand users would take minutes."""
+    monkeypatch.setattr(learning, "PROVEN_FROM", 1000)
+
+
 def test_two_sources_that_know_different_things_are_mixed() -> None:
     found = learn(people(1200, [1.5, 1.5, 0.0]), np.ones(3))
     assert found.mixture.opened
@@ -59,7 +65,7 @@ def test_weights_follow_the_context_where_that_is_proven() -> None:
         assert moved.argmax() == favourite
 
 
-def test_below_a_thousand_users_nothing_is_asked_of_the_context() -> None:
+def test_with_few_users_nothing_is_asked_of_the_context() -> None:
     found = learn(people(300, [1.0, 1.0]), np.ones(2))
     assert found.adaptive is None
     assert found.mixture.strata == ()
