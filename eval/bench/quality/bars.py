@@ -70,15 +70,19 @@ def hold(bars: Sequence[Bar], parts: Sequence[Mapping[str, Any]]) -> list[BarRes
 
 
 def _gain(bar: Bar, parts: Sequence[Mapping[str, Any]]) -> BarResult:
-    """On how many data sets S is shown to be better; a set counts by its temporal part."""
+    """On how many data sets S is shown to be better; a set counts by its temporal part.
+
+    Against the source that T2 calls the best: the best on T3 is known afterwards only, and of a
+    dozen sources one is always lucky. The other bars hold S against that one.
+    """
     by_set: dict[str, Mapping[str, Any]] = {}
     for part in parts:
-        if part["single"] is not None and (
+        if part["chosen"] is not None and (
             part["protocol"] == "temporal" or part["data"] not in by_set
         ):
-            by_set[part["data"]] = part["single"]["overall"]
+            by_set[part["data"]] = part["chosen"]["overall"]
     better = [name for name, one in by_set.items() if (one["low"] or 0.0) > 0]
-    text = f"S beats the best single source, low end above 0, on {bar.sets} data sets"
+    text = f"S beats the source that T2 calls best, low end above 0, on {bar.sets} data sets"
     said = ", ".join(
         f"{name} {_signed(one['mean'])} [{_signed(one['low'])}, {_signed(one['high'])}]"
         for name, one in by_set.items()

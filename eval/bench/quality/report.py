@@ -94,10 +94,17 @@ def _gist(part: Mapping[str, Any]) -> str:
     clear = "better than" if (found["low"] or 0) > 0 else (
         "worse than" if (found["high"] or 0) < 0 else "not clearly different from"
     )  # fmt: skip
+    chosen = part["chosen"]
+    over = chosen["overall"]
     return (
-        f"{part['data']}, {part['protocol']}: S is {clear} its best source, {single['best']} "
-        f"({signed(found['mean'], 4)} [{signed(found['low'], 4)}, {signed(found['high'], 4)}])."
+        f"{part['data']}, {part['protocol']}: S is {clear} the source that turned out best, "
+        f"{single['best']} ({_spread(found)}); over {chosen['best']}, which T2 calls best: "
+        f"{_spread(over)}."
     )
+
+
+def _spread(found: Mapping[str, Any]) -> str:
+    return f"{signed(found['mean'], 4)} [{signed(found['low'], 4)}, {signed(found['high'], 4)}]"
 
 
 def _bars(bars: Sequence[Mapping[str, Any]]) -> Section:

@@ -99,6 +99,7 @@ def _figures(
         ],
         "against_S": against_base(systems),
         "single": _against(systems, sources, lengths),
+        "chosen": _against(systems, [_best_on_t2(part)], lengths),
         "peer": _against(systems, tuple(peers), lengths),
         "cold_start": _cold_start(systems),
         "random": _random(systems),
@@ -108,7 +109,7 @@ def _figures(
 def _against(
     systems: Mapping[str, Measured], others: Sequence[str], lengths: np.ndarray
 ) -> dict[str, Any] | None:
-    """S against the best of some systems, chosen with hindsight; ``None`` without any."""
+    """S against the best of some systems on T3; ``None`` without any."""
     if not others or BASE not in systems:
         return None
     best = max(others, key=lambda name: float(np.nanmean(systems[name].values[PRIMARY])))
@@ -128,6 +129,12 @@ def _against(
             for at, values in enumerate(own.by_seed)
         ],
     }
+
+
+def _best_on_t2(part: Part) -> str:
+    """The source that one would serve alone: chosen before the test, as a deployment has to."""
+    tuned = part.tuned
+    return max(tuned, key=lambda name: tuned[name].value)
 
 
 def _cold_start(systems: Mapping[str, Measured]) -> dict[str, Any] | None:

@@ -163,6 +163,7 @@ def part(**more: object) -> dict[str, object]:
         "protocol": "temporal",
         "single": {"best": "markov", "ndcg": 0.1, "overall": gain, "strata": {"1-2": gain},
                    "seeds": [gain]},
+        "chosen": {"best": "graph", "ndcg": 0.1, "overall": gain, "strata": {}, "seeds": [gain]},
         "peer": {"best": "peer-als", "overall": gain},
         "cold_start": {
             name: {"cold": gain, "warm": gain} for name in ("popular", "content", "ials")
@@ -187,6 +188,7 @@ def test_a_missed_bar_says_what_was_measured_and_an_absent_one_that_it_was_not()
     worse = {"mean": -0.01, "low": -0.02, "high": -0.001, "relative": -0.1, "n": 500}
     bad = part(
         single={"best": "markov", "ndcg": 0.1, "overall": worse, "strata": {}, "seeds": [worse]},
+        chosen={"best": "graph", "ndcg": 0.1, "overall": worse, "strata": {}, "seeds": [worse]},
         peer=None,
         cold_start=None,
         random=0.5,
