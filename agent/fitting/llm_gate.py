@@ -29,6 +29,8 @@ from retrieval.types import Interaction, Item
 WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
 """λ that are tried; the smallest of equals is taken."""
 FOLDS = 5
+MOST_FAILED = 0.1
+"""Share of failed questions above which nothing was measured."""
 
 Ask = Callable[[str, Sequence[tuple[str, str]], str], Judgement]
 """What the model says: text of a person, (item id, card) of candidates, language."""
@@ -57,12 +59,16 @@ class Judging:
 
 @dataclass(frozen=True, eq=False)
 class JudgedPool:
-    """A labelled user's pool in the order of S, and what the model said of its best."""
+    """A labelled user's pool in the order of S, and what the model said of its best.
+
+    ``failed`` says why it said nothing although it was asked.
+    """
 
     user: LabelledUser
     stratum: str
     base: Sequence[FusedCandidate]
     log_odds: Mapping[str, float | None]
+    failed: str = ""
 
     def value(self, weight: float, max_rise: int) -> float:
         """NDCG@10 of F with this λ, within the guard; λ = 0 is S."""
@@ -91,8 +97,12 @@ def with_llm(
         candidates=judging.candidates,
         progress=progress,
     )
-    if len(judged) < FOLDS:
-        note = f"the language model was not measured: {len(judged)} labelled users"
+    failed = [one.failed for one in judged if one.failed]
+    if len(judged) < FOLDS or len(failed) > MOST_FAILED * len(judged):
+        why = f"{len(failed)} of {len(judged)} users failed: {failed[0]}" if failed else (
+            f"{len(judged)} labelled users, {FOLDS} are needed"
+        )  # fmt: skip
+        note = f"the language model was not measured: {why}"
         return replace(certificate, notes=(*certificate.notes, note))
     weight, decision = gate_llm(judged, max_rise=judging.max_rise, seed=certificate.seed)
     key = llm_key(judging.model_id, judging.prompt)
@@ -119,7 +129,7 @@ def judge_pools(
     """Ask about the best of each pool. Nothing that the model reads is newer than the cut.
 
     Cards are titles and attributes, a person is what they liked before: profiles may have
-    read later texts. A failed question leaves S as it is and counts as such.
+    read later texts. A failed question leaves S as it is, and says why.
 
     Args:
         pools: of the users to ask about.
@@ -147,8 +157,10 @@ def judge_pools(
             for one in base[:candidates]
             if one.item_id in items
         ]
-        said = ask(history_text(titles, lang), cards, lang).log_odds if cards and titles else {}
-        judged.append(JudgedPool(pool.user, pool.context.stratum, base, said))
+        told = ask(history_text(titles, lang), cards, lang) if cards and titles else Judgement()
+        judged.append(
+            JudgedPool(pool.user, pool.context.stratum, base, told.log_odds, told.degraded_because)
+        )
         progress.advance()
     return judged
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,10 +11,14 @@ import typer
 from rich.table import Table
 
 from agent.progress import ConsoleProgress
+from retrieval.errors import InvalidInput
 from server.cli.console import out, settings_from
 
 if TYPE_CHECKING:
     from agent.fitting.certificate import Certificate, Measured
+    from agent.fitting.llm_gate import Judging
+    from agent.ports import LanguageModel
+    from agent.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +26,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=(
             "Examples: `palate fit`, `palate --home shop fit --pictures shop/media`, "
-            "`palate fit --max-users 2000 --share-after 0.1`, `palate fit --show`"
+            "`palate fit --max-users 2000 --share-after 0.1`, `palate fit --judge 200`, "
+            "`palate fit --show`"
         )
     )(fit)
 
@@ -44,6 +51,14 @@ def fit(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of the solvers.", show_default="number of cores")
     ] = None,
+    judge: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Labelled users whose best candidates the language model judges, so that its "
+            "part of the score is measured too; 0 asks nothing.",
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     show: Annotated[
         bool, typer.Option("--show", help="Print the certificate in use; fit nothing.")
@@ -62,19 +77,58 @@ def fit(
         return
     from agent.fitting.run import fit_home
     from agent.models.machine import cores
+    from agent.models.running import language_model
     from agent.stores import open_stores
 
-    with open_stores(settings) as stores, ConsoleProgress() as progress:
+    with (
+        open_stores(settings) as stores,
+        ConsoleProgress() as progress,
+        language_model(settings, progress) if judge else nullcontext() as model,
+    ):
         fitted = fit_home(
             stores,
             progress,
             max_users=max_users,
             share_after=share_after,
             pictures=pictures,
+            judging=_judging(settings, model, judge),
             threads=threads or len(cores()),
             seed=seed,
         )
     _show(fitted.certificate, fitted.page)
+
+
+def _judging(settings: Settings, model: LanguageModel | None, users: int) -> Judging | None:
+    """How the model is asked: as a request without text would ask it."""
+    if not users:
+        return None
+    if model is None:
+        raise InvalidInput(
+            "--judge needs a language model, and llm.model is none",
+            "name one with PALATE_LLM_MODEL, or leave --judge out",
+        )
+    from functools import partial
+
+    from agent.fitting.llm_gate import Judging
+    from agent.prompting import open_prompts
+    from agent.rerank import PROMPT, Judgement, PointwiseScorer, judge
+
+    scorer = PointwiseScorer(model, partial(open_prompts(settings).find, PROMPT))
+
+    def ask(person: str, cards: Sequence[tuple[str, str]], lang: str) -> Judgement:
+        return judge(
+            scorer,
+            profile_text=person,
+            query_text="",
+            cards=cards,
+            lang=lang,
+            deadline=settings.llm.timeout,
+        )
+
+    rerank = settings.rerank
+    return Judging(
+        model.info.model_id, scorer.prompt_version, ask, users, rerank.candidates, rerank.max_rise
+    )
 
 
 def _show_saved(home: Path) -> None:
