@@ -53,7 +53,8 @@ def served(certificate: Certificate) -> Served:
     )
     return Served(
         word,
-        f"It gains {signed(gain.ndcg)} in NDCG@10 over {best}, the best single source "
+        f"It {'gains' if gain.ndcg >= 0 else 'has'} {signed(gain.ndcg)} in NDCG@10 "
+        f"{'over' if gain.ndcg >= 0 else 'against'} {best}, the best single source "
         f"(95\u00a0% interval {signed(gain.low)} … {signed(gain.high)}{relative}); {ground}.",
         proven,
     )
