@@ -275,7 +275,7 @@ def test_one_sentence_says_what_is_served() -> None:
     assert "proven on 3,200 users" in served(full()).sentence
     few = full(mixture=decide_for_few(np.zeros(40), np.linspace(-0.1, 0.2, 40)))
     assert not served(few).proven
-    assert "not proven: 40 users, 1,000 are needed" in served(few).sentence
+    assert "not proven: 40 users, 3,000 are needed" in served(few).sentence
     closed = full(mixture=decide(np.ones(1200), np.zeros(1200), ["1-2"] * 1200))
     assert served(closed).word == "behaviour ranks alone"
     prior = certificate_of(prior_weights("h", "3 users to learn from, 10 are needed"))
