@@ -48,6 +48,9 @@ _SOURCES = ("behaviour", "popular")
 _LABELLED = 2000
 """Users that the weights of S are learned from, at most."""
 
+_LEARNED_FROM = 100
+"""Users below which S keeps the prior: prompts are compared over a base that does not wobble."""
+
 
 TEMPORAL, PUBLISHED, GIVEN = "global-temporal", "published-candidates", "given"
 """Where questions come from: a log cut in time, published lists, a file of ready ones."""
@@ -220,11 +223,11 @@ def _weights(
     seed: int,
     progress: Progress,
 ) -> FusionWeights:
-    """Learned on T2 for testing on T3; the prior where T2 itself is asked about."""
+    """Learned on T2 for testing on T3; the prior where T2 is asked about, or says too little."""
     if split.period == "tune":
         return prior_weights(note="the prior: the tuning period has no labels before it")
     share = split.tune_fraction / (1 - split.test_fraction)
-    return learn_fusion(
+    found = learn_fusion(
         past,
         item_ids,
         data_hash="",
@@ -234,7 +237,11 @@ def _weights(
         max_users=_LABELLED,
         share_after=share,
         seed=seed,
-    ).certificate.weights
+    ).certificate
+    if found.trainable < _LEARNED_FROM:
+        note = f"the prior: {found.trainable} users to learn from, {_LEARNED_FROM} are needed"
+        return prior_weights(note=note)
+    return found.weights
 
 
 class _ItemGroups:

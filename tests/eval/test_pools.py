@@ -176,7 +176,7 @@ def test_a_limit_is_a_seeded_sample_and_counted() -> None:
 
 
 def test_s_keeps_the_prior_where_there_is_too_little_to_learn_from() -> None:
-    assert ask(log(people=8)).weights.endswith("10 are needed")
+    assert ask(log()).weights.endswith("100 are needed")
     tuning = ask(log(), SPLIT.model_copy(update={"period": "tune"}))
     assert "the prior: the tuning period has no labels before it" in tuning.weights
 
