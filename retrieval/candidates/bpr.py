@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from retrieval.candidates.estimator import Arrays
 from retrieval.candidates.matrix import Indices, InteractionMatrix
 from retrieval.candidates.saved import saved, touched
+from retrieval.candidates.user_rows import id_arrays, placed
 from retrieval.errors import InvalidInput
 
 
@@ -92,29 +93,15 @@ class Bpr:
         return self._known
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Factors, and whose they are: UTF-8 ids one after the other, and where each ends."""
-        ids = [user_id.encode() for user_id in self._user_ids]
-        return {
-            "users": self._users,
-            "items": self._items,
-            "known": self._known,
-            "user_ids": np.frombuffer(b"".join(ids), dtype=np.uint8),
-            "user_ends": np.cumsum([len(one) for one in ids], dtype=np.int64),
-        }
+        """Factors, and whose they are."""
+        learned = {"users": self._users, "items": self._items, "known": self._known}
+        return learned | id_arrays(self._user_ids)
 
     def restore(self, matrix: InteractionMatrix, arrays: Arrays) -> Self:
         """Find each row's factors by user id; new users get zeros."""
-        users, items = matrix.shape
-        width = self.factors + 1
-        factors = saved(arrays, "users", (None, width))
-        ends = saved(arrays, "user_ends", (len(factors),)).tolist()
-        ids = saved(arrays, "user_ids", (ends[-1] if ends else 0,)).tobytes()
+        items, width = matrix.shape[1], self.factors + 1
         self._items = saved(arrays, "items", (items, width)).astype(np.float32, copy=False)
         self._known = saved(arrays, "known", (items,)).astype(np.bool_, copy=False)
-        self._users = np.zeros((users, width), dtype=np.float32)
-        for at, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-            row = matrix.user_index.get(ids[start:end].decode())
-            if row is not None:
-                self._users[row] = factors[at]
+        self._users = placed(saved(arrays, "users", (None, width)), arrays, matrix)
         self._user_ids = matrix.user_ids
         return self

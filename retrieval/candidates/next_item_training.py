@@ -137,7 +137,7 @@ class _Network:
             logits = torch.cat([right[:, None], wrong], dim=1)
             loss = functional.cross_entropy(logits, torch.zeros(len(after), dtype=torch.long))
         self._adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # theirs has no annotations
         self._adam.step()
 
     def _users(self, before: torch.Tensor) -> torch.Tensor:

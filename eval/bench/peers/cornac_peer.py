@@ -8,6 +8,8 @@ is done in the same steps.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,13 +18,13 @@ from cornac.data import Dataset, ImageModality
 from cornac.models import VAECF, VBPR, BiVAECF
 
 from eval.bench.peers.exchange import Log, Question, Scores
-from eval.bench.peers.tuning import MOST_PAIRS, Look, Params, main
+from eval.bench.peers.tuning import MOST_PAIRS, Look, Params, Peer, main
 
 if TYPE_CHECKING:
     import optuna
 
 
-class _Stepwise:
+class _Stepwise(ABC):
     """What the three models share."""
 
     library = "cornac"
@@ -35,13 +37,13 @@ class _Stepwise:
         self.shape, self.question = question.shape, question
         torch.set_num_threads(self.shape.threads)
 
+    @abstractmethod
     def suggest(self, trial: optuna.Trial) -> Params:
         """The parameters that are tuned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def model(self, params: Params) -> Any:
         """An untrained model of the library."""
-        raise NotImplementedError
 
     def dataset(self, log: Log) -> Any:
         """The library's data set; every interaction counts as 1."""
@@ -168,7 +170,11 @@ class Vbpr(_Stepwise):
         return VBPR(verbose=False, use_gpu=False, **params)
 
 
-_SYSTEMS = {"vaecf": Vaecf, "bivaecf": BiVaecf, "vbpr": Vbpr}
+_SYSTEMS: Mapping[str, Callable[[Question], Peer]] = {
+    "vaecf": Vaecf,
+    "bivaecf": BiVaecf,
+    "vbpr": Vbpr,
+}
 
 if __name__ == "__main__":
     main(lambda system, question: _SYSTEMS[system](question))

@@ -144,7 +144,7 @@ def write_scores(folder: Path, targets: Users, items: int, scores: Scores) -> No
     folder.mkdir(parents=True, exist_ok=True)
     with _partial(folder / SCORES) as path:
         shape = (len(targets), items)
-        table = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        table = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]  # numpy's has no types
             path, mode="w+", dtype=np.float32, shape=shape
         )
         for start in range(0, len(targets), _BLOCK):

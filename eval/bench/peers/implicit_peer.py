@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +14,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from eval.bench.peers.exchange import Log, Question, Scores
-from eval.bench.peers.tuning import MOST_PAIRS, Look, Params, main
+from eval.bench.peers.tuning import MOST_PAIRS, Look, Params, Peer, main
 
 if TYPE_CHECKING:
     import optuna
@@ -22,7 +24,7 @@ class _Enough(Exception):
     pass
 
 
-class _Factors:
+class _Factors(ABC):
     """What both models share: they learn in passes and score by a dot product."""
 
     library = "implicit"
@@ -34,13 +36,13 @@ class _Factors:
     def __init__(self, question: Question) -> None:
         self.shape = question.shape
 
+    @abstractmethod
     def suggest(self, trial: optuna.Trial) -> Params:
         """The parameters that are tuned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def model(self, params: Params, epochs: int) -> Any:
         """An untrained model of the library."""
-        raise NotImplementedError
 
     def fit(self, log: Log, params: Params, epochs: int, look: Look | None) -> Scores:
         """Train by the library; its callback is where the looks happen."""
@@ -112,7 +114,7 @@ class Bpr(_Factors):
         )
 
 
-_SYSTEMS = {"als": Als, "bpr": Bpr}
+_SYSTEMS: Mapping[str, Callable[[Question], Peer]] = {"als": Als, "bpr": Bpr}
 
 if __name__ == "__main__":
     with threadpool_limits(1, user_api="blas"):

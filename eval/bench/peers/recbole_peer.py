@@ -6,6 +6,7 @@ and training are the library's; only its validation is replaced by ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,7 +14,7 @@ from recbole.data.interaction import Interaction
 
 from eval.bench.peers.exchange import Log, Question
 from eval.bench.peers.recbole_training import RecboleSystem
-from eval.bench.peers.tuning import Params, main
+from eval.bench.peers.tuning import Params, Peer, main
 
 if TYPE_CHECKING:
     import optuna
@@ -204,7 +205,11 @@ def _batch(log: Log) -> int:
     return 2048 if len(log) < 200_000 else 8192
 
 
-_SYSTEMS = {"neumf": NeuMf, "lightgcn": LightGcn, "sasrec": SasRec}
+_SYSTEMS: Mapping[str, Callable[[Question], Peer]] = {
+    "neumf": NeuMf,
+    "lightgcn": LightGcn,
+    "sasrec": SasRec,
+}
 
 if __name__ == "__main__":
     main(lambda system, question: _SYSTEMS[system](question))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,7 +29,7 @@ class _Enough(Exception):
     pass
 
 
-class _Watched(Trainer):  # type: ignore[misc]
+class _Watched(Trainer):  # type: ignore[misc]  # recbole has no types
     """The library's trainer with our look in the place of its validation."""
 
     look: Look
@@ -51,7 +52,7 @@ class _Watched(Trainer):  # type: ignore[misc]
         return float(self.looked), {}
 
 
-class RecboleSystem:
+class RecboleSystem(ABC):
     """What the three systems share."""
 
     library = "recbole"
@@ -67,17 +68,17 @@ class RecboleSystem:
         self._built: tuple[Log, Any, Any] | None = None
         torch.set_num_threads(self.shape.threads)
 
+    @abstractmethod
     def suggest(self, trial: optuna.Trial) -> Params:
         """The parameters that are tuned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settings(self, params: Params, log: Log) -> dict[str, Any]:
         """The library's configuration of one trial, without what all trials share."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score(self, model: Any, dataset: Any, log: Log, users: Any) -> Any:
         """Scores of the library's items for the library's users; shape (n, its items)."""
-        raise NotImplementedError
 
     def loss(self, model: Any) -> Any:
         """What the trainer makes small; the model's own."""
